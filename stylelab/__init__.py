@@ -1,0 +1,1 @@
+"""Five style-transfer papers over one compact PyTorch package."""

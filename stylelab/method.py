@@ -1,0 +1,121 @@
+"""What a method is: declared knobs, named presets, and a generator of steps. No maths, no pictures, no widgets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
+
+from torch import Tensor
+
+from .errors import BadInput
+
+
+def knob(default, label: str, low=None, high=None, *, step=None, choices=(), help: str = "", advanced: bool = False) -> Any:
+    """A dataclass field that the page, the command line, the web API and the checks are drawn from.
+
+    Args:
+        default: its type (bool, int, float or str) is the knob's type.
+        label: a few words.
+        low, high, step: range of a number, both ends allowed; `step` is the slider's.
+        choices: allowed values of a str, in the order to show them.
+        help: one sentence: what it does, in which unit.
+        advanced: folded away on the page.
+    """
+    meta = dict(label=label, low=low, high=high, step=step, choices=tuple(choices), help=help, advanced=advanced)
+    return field(default=default, metadata=meta)
+
+
+@dataclass(frozen=True)
+class Params:
+    """The knobs that every method has. A method's own `Params` adds its own; `presets` change defaults."""
+
+    size: int = knob(512, "Size", 64, 1024, step=16, help="Long side of the result in pixels; the aspect ratio is kept.")
+    seed: int = knob(0, "Seed", 0, 2**31 - 1, step=1, help="The same seed and settings give the same picture.")
+    keep_transparency: bool = knob(
+        True, "Keep transparency", help="A transparent content picture gives a transparent result.", advanced=True
+    )
+
+
+def knobs(params: type[Params]) -> tuple[Field, ...]:
+    """All knobs of a `Params` class: its own first, the common ones after them."""
+    common = {f.name for f in fields(Params)}
+    return tuple(sorted(fields(params), key=lambda f: f.name in common))
+
+
+def checked(declared: Field, value: Any) -> Any:
+    """`value` as the knob's type, or `BadInput` naming the knob, the value and what is allowed. Text is parsed."""
+    kind, meta = type(declared.default), declared.metadata
+    try:
+        if kind is bool:
+            words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+            value = value if isinstance(value, bool) else words[str(value).strip().lower()]
+        elif kind is str:
+            value = str(value)
+        else:
+            number = float(value)
+            if isinstance(value, bool) or not math.isfinite(number) or (kind is int and number != int(number)):
+                raise ValueError
+            value = kind(number)
+    except (KeyError, TypeError, ValueError):
+        wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}[kind]
+        raise BadInput(f"{declared.name} must be {wanted}, not {value!r}.") from None
+    if meta["choices"] and value not in meta["choices"]:
+        raise BadInput(f"{declared.name} must be one of {', '.join(meta['choices'])}, not {value!r}.")
+    if (meta["low"] is not None and value < meta["low"]) or (meta["high"] is not None and value > meta["high"]):
+        raise BadInput(f"{declared.name} must be between {meta['low']} and {meta['high']}, not {value}.")
+    return value
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a running method tells: step `i` of `n` over the whole job.
+
+    `image` (1, 3, H, W) in [0, 1], detached, or None where there is nothing to look at; `losses` are detached 0-d tensors,
+    read only when somebody looks. The last step has ``i == n`` and carries the result, and the named `extras` beside it.
+    """
+
+    i: int
+    n: int
+    stage: str
+    image: Tensor | None = None
+    losses: Mapping[str, Tensor] = field(default_factory=dict)
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Method:
+    """One paper: everything that page, endpoint, command line and contract test are made from."""
+
+    name: str  # tab, command and endpoint
+    title: str
+    paper: str  # authors, title, year
+    url: str  # arXiv abstract page
+    summary: str  # what it does with two pictures, in one or two sentences
+    params: type[Params]
+    presets: Mapping[str, Mapping[str, Any]]  # name -> knobs that differ from the defaults; "paper" is the first
+    load: Callable[..., Any]  # (device, family) -> model with a `weights` attribute: what it was made from
+    run: Callable[..., Iterator[Step]]  # (model, content, style, params) -> steps
+
+    def settings(self, preset: str = "paper", **values: Any) -> Params:
+        """The checked `Params` of a preset with some knobs turned; a value of None leaves the preset's.
+
+        Raises:
+            BadInput: unknown preset or knob, or a value out of its range.
+        """
+        if preset not in self.presets:
+            raise BadInput(f"preset must be one of {', '.join(self.presets)}, not {preset!r}.")
+        declared = {f.name: f for f in knobs(self.params)}
+        turned = dict(self.presets[preset]) | {name: value for name, value in values.items() if value is not None}
+        if unknown := sorted(set(turned) - set(declared)):
+            raise BadInput(f"{self.name} has no knob {unknown[0]!r}; it has {', '.join(declared)}.")
+        return self.params(**{name: checked(declared[name], value) for name, value in turned.items()})
+
+
+def drain(items: Iterable) -> Any:
+    """Run a generator to its end and return the last thing it gave."""
+    last = None
+    for last in items:  # noqa: B007
+        pass
+    return last
