@@ -15,6 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from . import weights
+from .errors import WeightsMissing
+
 CONVS_PER_BLOCK = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # Table 1 of the VGG paper, columns D and E
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # the statistics torchvision's weights were trained with
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -114,3 +117,28 @@ class VGG(nn.Module):
             if name in wanted:
                 found[name] = x
         return found
+
+
+def load_extractor(arch: str, family: str, device: torch.device) -> VGG:
+    """The shared extractor on `device`, with a list `weights` of what it was made from (for reports).
+
+    Args:
+        arch: the network the paper uses, ``"vgg16"`` or ``"vgg19"``; the compact network serves both.
+        family: ``full``, ``compact``, or ``auto``: full on a GPU if its file is here or can be fetched, else compact.
+
+    Raises:
+        WeightsMissing: the family asked for cannot be had.
+    """
+    network = None
+    if family == "full" or (family == "auto" and device.type == "cuda"):
+        try:
+            file = weights.find(arch, "full")
+            network = VGG.from_tensors(weights.read_tensors(file.path), arch)
+        except WeightsMissing:
+            if family == "full":
+                raise
+    if network is None:
+        file = weights.find("encoder", "compact")
+        network = VGG.from_tensors(weights.read_tensors(file.path), "vgg19")
+    network.weights = [file.described()]
+    return network.to(device, memory_format=torch.channels_last)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import time
@@ -24,12 +23,6 @@ def save_checkpoint(path: Path, state: dict) -> None:
 def load_checkpoint(path: Path, device: torch.device) -> dict | None:
     """The checkpoint at `path` on `device`, or None where there is none yet."""
     return torch.load(path, map_location=device, weights_only=True) if path.is_file() else None
-
-
-def fast_arithmetic(device: torch.device) -> contextlib.AbstractContextManager:
-    """bf16 autocast where it pays: on GPUs, and on CPUs with AVX-512 bf16 (twice as fast as float32 there)."""
-    pays = device.type == "cuda" or torch.backends.cpu.get_cpu_capability().startswith(("AVX512", "AMX"))
-    return torch.autocast(device.type, torch.bfloat16, enabled=pays)
 
 
 class Progress:

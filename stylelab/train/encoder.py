@@ -26,7 +26,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..features import VGG
-from . import RUNS, Progress, fast_arithmetic, load_checkpoint, save_checkpoint
+from ..precision import fast_arithmetic
+from . import RUNS, Progress, load_checkpoint, save_checkpoint
 
 WIDTH = 16
 BATCH = 128

@@ -1,0 +1,115 @@
+"""The command line: ``python -m stylelab NAME CONTENT STYLE -o OUT.png`` for each method, and the house-keeping commands.
+
+Options are generated from each method's knobs. Exit status 0, or 2 with one clear line on stderr when the input cannot be used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from . import job
+from .errors import BadInput, StylelabError
+from .images import save
+from .method import Method, knobs
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse whose mistakes are one line, like all others."""
+
+    def error(self, message: str) -> None:
+        raise BadInput(f"{message} (see {self.prog} --help)")
+
+
+def add_method(commands, method: Method) -> None:
+    """A subcommand with the common options and one option per knob; knobs left out keep the preset's value."""
+    command = commands.add_parser(method.name, help=f"{method.title}: {method.paper}", description=method.summary)
+    command.add_argument("content", type=Path)
+    command.add_argument("style", type=Path)
+    command.add_argument("-o", "--out", type=Path, required=True, help="result; a PNG carries the report inside")
+    command.add_argument("--preset", default="paper", help=f"one of {', '.join(method.presets)} (paper)")
+    command.add_argument("--device", default="auto", help=f"one of {', '.join(job.DEVICES)} (auto)")
+    command.add_argument("--weights", default="auto", help=f"one of {', '.join(job.FAMILIES)} (auto)")
+    command.add_argument("--extras", type=Path, metavar="DIR", help="also write the extra pictures there")
+    command.add_argument("--report", type=Path, metavar="FILE.json", help="also write the report there")
+    group = command.add_argument_group("knobs", "defaults are those of preset paper")
+    for knob in knobs(method.params):
+        meta = knob.metadata
+        allowed = ", ".join(meta["choices"]) if meta["choices"] else f"{meta['low']} to {meta['high']}" if meta["low"] is not None else ""
+        text = f"{meta['help'] or meta['label']} [{allowed + '; ' if allowed else ''}{knob.default}]".replace("%", "%%")
+        names = {f"--{knob.name}", f"--{knob.name.replace('_', '-')}"}
+        group.add_argument(*sorted(names), dest=f"knob_{knob.name}", metavar="VALUE", help=text)
+
+
+def stylise(args: argparse.Namespace) -> None:
+    """Run one job with a progress bar, write its files."""
+    turned = {name.removeprefix("knob_"): value for name, value in vars(args).items() if name.startswith("knob_")}
+    for folder in {args.out.parent, *([args.extras.parent] if args.extras else ())}:
+        if not folder.is_dir():  # before minutes of work, not after
+            raise BadInput(f"There is no folder {folder} to write to: make it first.")
+    steps = job.stream(
+        args.command, args.content, args.style, preset=args.preset, device=args.device, weights=args.weights, **turned
+    )
+    with tqdm(file=sys.stderr, unit="it", leave=False) as bar:
+        for item in steps:
+            if isinstance(item, job.Result):
+                break
+            bar.total, bar.n = item.n, item.i
+            bar.set_description(item.stage, refresh=False)
+            bar.set_postfix({name: f"{float(value):.4f}" for name, value in item.losses.items()}, refresh=False)
+            bar.update(0)
+    item.save(args.out)
+    try:
+        if args.extras:
+            args.extras.mkdir(exist_ok=True)
+            for name, picture in item.extras.items():
+                save(args.extras / f"{name}.png", picture, item.report)
+        if args.report:
+            args.report.write_text(json.dumps(item.report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{args.out} is written, but not all of the rest: {error.strerror or error}.") from None
+    ran = ", ".join(f"{w['name']} ({w['family']})" for w in item.report["weights"])
+    print(f"{args.out}: {item.image.width}x{item.image.height}, {item.report['seconds']} s, {ran}", file=sys.stderr)
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = Parser(prog="python -m stylelab", description="Five style-transfer papers, one command each.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
+    for method in job.METHODS.values():
+        add_method(commands, method)
+    for name, text in {
+        "weights": "list, fetch, verify or publish the networks' files",
+        "bench": "the README's table of seconds and memory",
+        "figures": "the README's pictures and the papers' ablations",
+    }.items():
+        commands.add_parser(name, help=text, add_help=False).add_argument("rest", nargs=argparse.REMAINDER)
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        if argv[:1] == ["weights"]:
+            from . import weights
+
+            return weights.main(argv[1:])
+        if argv[:1] == ["bench"]:
+            from . import bench
+
+            return bench.main(argv[1:])
+        if argv[:1] == ["figures"]:
+            from . import figures
+
+            return figures.main(argv[1:])
+        stylise(parser.parse_args(argv))
+    except StylelabError as error:
+        print(f"stylelab: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stylelab: stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

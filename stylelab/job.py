@@ -1,0 +1,161 @@
+"""One job from files to files: two pictures and some knobs in; steps, and at the end pictures and a report out."""
+
+from __future__ import annotations
+
+import functools
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from os import PathLike
+from typing import Any
+
+import torch
+from PIL import Image
+
+from . import images, metrics
+from .errors import BadInput, StylelabError
+from .method import Method, Step, drain
+from .methods import nnst
+
+METHODS: dict[str, Method] = {method.name: method for method in (nnst.METHOD,)}
+
+DEVICES = ("auto", "cpu", "cuda")
+FAMILIES = ("auto", "compact", "full")
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished job.
+
+    Attributes:
+        image: the result at full size; RGBA where a transparent content picture keeps its transparency.
+        extras: the method's named other pictures.
+        report: how it was made: method, preset, params, seed, device, dtype, weights, content_size, size, iterations, seconds,
+            peak_memory_mb, losses {name: [first, last]}, metrics. JSON-ready.
+    """
+
+    image: Image.Image
+    extras: dict[str, Image.Image]
+    report: dict[str, Any]
+
+    def save(self, path: str | PathLike) -> None:
+        """Write the picture; a PNG carries the report (`images.read_report` gives it back)."""
+        images.save(path, self.image, self.report)
+
+
+def device_called(name: str) -> torch.device:
+    """`auto` is the GPU where there is one."""
+    if name not in DEVICES:
+        raise BadInput(f"device must be one of {', '.join(DEVICES)}, not {name!r}.")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise BadInput("There is no CUDA GPU here: leave the device on auto or cpu.")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def method_called(name: str) -> Method:
+    if name not in METHODS:
+        raise BadInput(f"method must be one of {', '.join(METHODS)}, not {name!r}.")
+    return METHODS[name]
+
+
+@functools.lru_cache(maxsize=8)
+def model_of(name: str, device: torch.device, family: str) -> Any:
+    """A method's networks, loaded once per device and family.
+
+    Raises:
+        WeightsMissing: no usable file; a later call tries again.
+    """
+    if family not in FAMILIES:
+        raise BadInput(f"weights must be one of {', '.join(FAMILIES)}, not {family!r}.")
+    return METHODS[name].load(device, family)
+
+
+def stream(
+    name: str, content: Any, style: Any, *, preset: str = "paper", device: str = "auto", weights: str = "auto", **knobs: Any
+) -> Iterator[Step | Result]:
+    """Run a method step by step: every `Step` it takes, then the `Result`. Closing the generator stops the job.
+
+    Args:
+        name: a key of `METHODS`.
+        content, style: paths, bytes, PIL pictures or arrays (see `images.load_picture`).
+        preset: a name in the method's `presets`.
+        device: auto, cpu or cuda.
+        weights: auto, compact or full; auto is full on a GPU that can get it.
+        **knobs: fields of the method's `params`; None leaves the preset's value.
+
+    Raises:
+        StylelabError: one sentence for the person who asked, from the first `next`.
+    """
+    method = method_called(name)
+    params = method.settings(preset, **knobs)
+    where = device_called(device)
+    photo, painting = images.load_picture(content), images.load_picture(style)
+    check_shape(photo, params.size, "content")
+    check_shape(painting, params.size, "style")
+    model = model_of(name, where, weights)
+    begun, losses = time.perf_counter(), {}
+    if where.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(where)
+    try:
+        for step in method.run(model, photo.rgb.to(where), painting.rgb.to(where), params):
+            for loss, value in step.losses.items():
+                losses[loss] = (losses.get(loss, (value,))[0], value)
+            yield step
+        alpha = photo.alpha if params.keep_transparency else None
+        pictures = {label: images.to_pil(picture, alpha) for label, picture in step.extras.items()}
+        image = images.to_pil(step.image, alpha)
+        seconds = time.perf_counter() - begun
+        measured = metrics.compare(step.image, photo.rgb.to(where), painting.rgb.to(where))
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "memory" not in str(error):
+            raise
+        smaller = max(64, params.size * 3 // 4 // 16 * 16)
+        raise StylelabError(f"Not enough memory for {params.size} px on this machine: try size {smaller}.") from None
+    report = {
+        "method": name,
+        "preset": preset,
+        "params": {k: v for k, v in asdict(params).items() if k != "seed"},
+        "seed": params.seed,
+        "device": torch.cuda.get_device_name(where) if where.type == "cuda" else "cpu",
+        "dtype": str(step.image.dtype).removeprefix("torch."),
+        "weights": model.weights,
+        "content_size": list(photo.size),
+        "size": list(image.size),
+        "iterations": step.n,
+        "seconds": round(seconds, 2),
+        "peak_memory_mb": peak_memory_mb(where),
+        "losses": {loss: [round(float(value), 6) for value in ends] for loss, ends in losses.items()},
+        "metrics": measured,
+    }
+    yield Result(image, pictures, report)
+
+
+def check_shape(picture: images.Picture, size: int, role: str) -> None:
+    """Refuse a picture whose short side would be under `images.MIN_SIDE` pixels at long side `size`."""
+    width, height = images.fitted_size(*picture.size, size)
+    if min(width, height) < images.MIN_SIDE:
+        needed = -(-images.MIN_SIDE * max(picture.size) // min(picture.size))
+        raise BadInput(
+            f"The {role} picture of {picture.size[0]}x{picture.size[1]} pixels would be {width}x{height} at size {size}: "
+            f"crop it to a less narrow shape or use a size of at least {needed}."
+        )
+
+
+def peak_memory_mb(device: torch.device) -> int:
+    """Most memory held: on a GPU by this job's tensors, on a CPU by the whole process since it began."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) >> 20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak >> 20 if sys.platform == "darwin" else peak >> 10
+
+
+def stylize(
+    name: str, content: Any, style: Any, preset: str = "paper", size: int | None = None, seed: int | None = None, **options: Any
+) -> Result:
+    """Run a method to its end; see `stream` for the arguments.
+
+    >>> stylize("nnst", "photo.jpg", "painting.jpg", preset="fast", size=256).save("out.png")
+    """
+    return drain(stream(name, content, style, preset=preset, size=size, seed=seed, **options))

@@ -1,0 +1,1 @@
+"""One file a paper; none imports another. The registry is `stylelab.METHODS`."""

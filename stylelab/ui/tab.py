@@ -1,0 +1,254 @@
+"""A method's tab and its endpoint, drawn from its declarations."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import random
+import secrets
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+import torch
+
+from .. import job
+from ..errors import StylelabError
+from ..images import to_pil
+from ..method import Method, Step, knobs
+from . import runner
+from .widgets import Photo, endpoint_input, widget
+
+log = logging.getLogger("stylelab")
+
+PREVIEW_EVERY = 0.4  # seconds; a preview costs some milliseconds to encode and a message to the browser
+PREVIEW_SIDE = 512  # px; the final picture is sent whole
+DEVICE_QUEUE = dict(concurrency_limit=1, concurrency_id="device")  # all heavy events of all tabs share one place
+
+
+def explained(error: BaseException) -> gr.Error:
+    """The sentence for the page: our own as they are, anything else logged under a reference that is shown instead."""
+    if isinstance(error, StylelabError):
+        return gr.Error(str(error), print_exception=False, duration=None)
+    reference = secrets.token_hex(3)
+    log.error("job failed (ref %s)", reference, exc_info=error)
+    return gr.Error(f"Something went wrong in here (ref {reference}); try again, or with other settings.", print_exception=False)
+
+
+def preview(step: Step) -> Any:
+    """A step's picture, small enough to send often."""
+    picture = to_pil(step.image)
+    picture.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+    return picture
+
+
+class Watch:
+    """What a run looks like from outside: rate, time left, and the losses so far."""
+
+    def __init__(self) -> None:
+        self.begun, self.first, self.losses = time.monotonic(), None, []
+
+    def status(self, step: Step) -> str:
+        """Stage, step i of n, loss, it/s and time left as one line of Markdown."""
+        now = time.monotonic()
+        self.first = self.first or (now, step.i)
+        rate = (step.i - self.first[1]) / max(now - self.first[0], 1e-3)
+        parts = [f"**{step.stage}**", f"step {step.i} of {step.n}"]
+        parts += [f"{name} {float(value):.4f}" for name, value in step.losses.items()]
+        if rate > 0:
+            left = (step.n - step.i) / rate
+            parts += [f"{rate:.1f} it/s", f"about {left:.0f} s left" if left < 90 else f"about {left / 60:.0f} min left"]
+        return " · ".join(parts)
+
+    def curve(self, step: Step) -> pd.DataFrame:
+        """All losses seen so far, a row each."""
+        self.losses += [(step.i, float(value), name) for name, value in step.losses.items()]
+        return pd.DataFrame(self.losses, columns=["step", "loss", "of"])
+
+
+def watched(name: str, content: Any, style: Any, **options: Any) -> Iterator[Step | job.Result | None]:
+    """The job's steps, no more often than previews are wanted, then its result; None is a heartbeat. Errors are `gr.Error`."""
+    if content is None or style is None:
+        missing = "content and a style" if content is style else "content" if content is None else "style"
+        raise gr.Error(f"Choose a {missing} picture first, or click an example.", print_exception=False)
+    shown = 0.0
+    try:
+        for item in runner.run(lambda: job.stream(name, content, style, **options)):
+            if isinstance(item, Step):
+                if item.image is None or time.monotonic() - shown < PREVIEW_EVERY:
+                    continue
+                shown = time.monotonic()
+            yield item
+    except gr.Error:
+        raise
+    except Exception as error:
+        raise explained(error) from None
+
+
+def written(result: job.Result) -> str:
+    """The full-size PNG in a folder of its own under a name that tells what it is; Gradio removes it with its cache."""
+    folder = Path(tempfile.mkdtemp(prefix="stylelab-"))
+    path = folder / f"{result.report['method']}-{result.report['preset']}-{result.report['seed']}.png"
+    result.save(path)
+    return str(path)
+
+
+def summary(result: job.Result) -> str:
+    """One line on a finished job, naming the weights that really ran."""
+    report = result.report
+    weights = ", ".join(f"{w['name']} ({w['family']})" for w in report["weights"]) or "no weights"
+    width, height = report["size"]
+    return f"**Done** in {report['seconds']} s · {width}×{height} · {weights} on {report['device']} · seed {report['seed']}"
+
+
+def default_preset(method: Method) -> str:
+    """What the page starts with: `fast` where there is no GPU, else the paper's."""
+    return "fast" if "fast" in method.presets and not torch.cuda.is_available() else next(iter(method.presets))
+
+
+def tab(method: Method, examples: list[tuple[str, str]]) -> None:
+    """Draw the tab inside an open `gr.Tab`, and the endpoint ``/NAME``.
+
+    Args:
+        examples: pairs of files, content and style.
+    """
+    declared, start = knobs(method.params), default_preset(method)
+    values = vars(method.settings(start))
+    gr.Markdown(f"{method.summary} [{method.paper}]({method.url}).")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=5, min_width=320):
+            with gr.Row():
+                content = Photo("Content: the photo", elem_id=f"{method.name}-content", min_width=150)
+                style = Photo("Style: the painting", elem_id=f"{method.name}-style", min_width=150)
+            with gr.Row():
+                run = gr.Button("Run", variant="primary", elem_id=f"{method.name}-run", min_width=120)
+                stop = gr.Button("Stop", variant="stop", elem_id=f"{method.name}-stop", min_width=120)
+            gr.Examples([list(pair) for pair in examples], [content, style], label="Examples", cache_examples=False)
+            preset = gr.Radio(list(method.presets), value=start, label="Preset", elem_id=f"{method.name}-preset")
+            widgets = {f.name: widget(f, values[f.name], f"{method.name}-{f.name}") for f in declared if not f.metadata["advanced"]}
+            shuffle = gr.Checkbox(False, label="Draw a new seed for every run", elem_id=f"{method.name}-shuffle")
+            with gr.Accordion("Advanced", open=False):
+                widgets |= {f.name: widget(f, values[f.name], f"{method.name}-{f.name}") for f in declared if f.metadata["advanced"]}
+        with gr.Column(scale=6, min_width=320):
+            status = gr.Markdown("Choose two pictures, or click an example, and press Run.", elem_id=f"{method.name}-status")
+            live = gr.Image(
+                label="Preview", format="jpeg", interactive=False, elem_id=f"{method.name}-preview", buttons=[], height=480
+            )
+            slider = gr.ImageSlider(
+                label="Before and after", format="png", max_height=640, visible=False, elem_id=f"{method.name}-slider"
+            )
+            shown = gr.Radio(["result"], value="result", label="Show", visible=False, elem_id=f"{method.name}-show")
+            with gr.Row():
+                download = gr.DownloadButton("Full-size PNG", visible=False, elem_id=f"{method.name}-download")
+                reuse = gr.Button("Use the result as content", visible=False, elem_id=f"{method.name}-reuse")
+            curve = gr.LinePlot(
+                x="step", y="loss", color="of", title="Loss", height=220, visible=False, elem_id=f"{method.name}-curve"
+            )
+            with gr.Accordion("Report", open=False):
+                report = gr.JSON(show_label=False, elem_id=f"{method.name}-report")
+    pictures = gr.State({})
+
+    outputs = [status, live, slider, shown, download, reuse, curve, report, pictures, widgets["seed"]]
+    names = list(widgets)
+
+    def on_run(content, style, preset, shuffle, *turned):
+        knob_values = dict(zip(names, turned, strict=True))
+        if shuffle:
+            knob_values["seed"] = random.randrange(2**31)
+        watch, heard = Watch(), False
+        for item in watched(method.name, content, style, preset=preset, **knob_values):
+            changed = dict.fromkeys(outputs, gr.skip())
+            if item is None:
+                if not heard:
+                    heard = True
+                    changed[status] = "Starting: another job may still be finishing its last step."
+            elif isinstance(item, Step):
+                changed |= {
+                    status: watch.status(item),
+                    live: gr.Image(value=preview(item), visible=True),
+                    curve: gr.LinePlot(value=watch.curve(item), visible=True),
+                }
+                if not heard or len(watch.losses) <= 2:  # the first step replaces what the last job left
+                    changed |= {
+                        slider: gr.ImageSlider(visible=False),
+                        shown: gr.Radio(visible=False),
+                        download: gr.DownloadButton(visible=False),
+                        reuse: gr.Button(visible=False),
+                    }
+                heard = True
+            else:
+                before = to_pil(content.rgb).resize(item.image.size)
+                all_pictures = {"result": item.image, **item.extras}
+                changed = {
+                    status: summary(item),
+                    live: gr.Image(value=None, visible=False),
+                    slider: gr.ImageSlider(value=(before, item.image), visible=True),
+                    shown: gr.Radio(list(all_pictures), value="result", visible=len(all_pictures) > 1),
+                    download: gr.DownloadButton(value=written(item), visible=True),
+                    reuse: gr.Button(visible=True),
+                    curve: gr.skip(),
+                    report: item.report,
+                    pictures: {"before": before, **all_pictures},
+                    widgets["seed"]: item.report["seed"],
+                }
+            yield changed
+
+    inputs = [content, style, preset, shuffle, *widgets.values()]
+    running = run.click(
+        on_run, inputs, outputs, api_visibility="private", show_progress="minimal", show_progress_on=status, **DEVICE_QUEUE
+    )
+    stop.click(lambda: "Stopped. The preview is how far it came.", None, status, cancels=[running], queue=False, api_visibility="private")
+    preset.input(
+        lambda chosen: [getattr(method.settings(chosen), name) for name in names if name != "seed"],
+        preset,
+        [widgets[name] for name in names if name != "seed"],
+        queue=False,
+        api_visibility="private",
+    )
+    shown.input(
+        lambda chosen, kept: (kept["before"], kept[chosen]), [shown, pictures], slider, queue=False, api_visibility="private"
+    )
+    reuse.click(lambda kept: kept["result"], pictures, content, queue=False, api_visibility="private")
+    endpoint(method)
+
+
+def endpoint(method: Method) -> None:
+    """The web API's ``/NAME``: content, style, preset, size, seed and every knob; gives the picture, the extras, the report.
+
+    Its components are not shown: on the page every knob has a value, while a caller who names only a preset wants the preset's.
+    """
+    declared = sorted(knobs(method.params), key=lambda f: {"size": 0, "seed": 1}.get(f.name, 2))
+    with gr.Group(visible=False):
+        inputs = [
+            Photo("content"),
+            Photo("style"),
+            gr.Textbox(value=next(iter(method.presets)), label=f"One of {', '.join(method.presets)}."),
+            *(endpoint_input(f) for f in declared),
+        ]
+        outputs = [
+            gr.Image(label="image", format="png"),
+            gr.Gallery(label="extras", format="png"),
+            gr.JSON(label="report, or while running {stage, i, n, losses}"),
+        ]
+        trigger = gr.Button()
+
+    def call(content, style, preset, *turned):
+        for item in watched(method.name, content, style, preset=preset, **dict(zip((f.name for f in declared), turned, strict=True))):
+            if item is None:
+                yield gr.skip(), gr.skip(), gr.skip()
+            elif isinstance(item, Step):
+                losses = {name: float(value) for name, value in item.losses.items()}
+                yield preview(item), gr.skip(), {"stage": item.stage, "i": item.i, "n": item.n, "losses": losses}
+            else:
+                yield item.image, [(picture, name) for name, picture in item.extras.items()], item.report
+
+    # Gradio takes the endpoint's parameter names from the signature; ours come from the declarations.
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    call.__signature__ = inspect.Signature(
+        [inspect.Parameter(name, kind) for name in ("content", "style", "preset", *(f.name for f in declared))]
+    )
+    trigger.click(call, inputs, outputs, api_name=method.name, api_description=f"{method.summary} ({method.paper})", **DEVICE_QUEUE)
