@@ -1,0 +1,49 @@
+"""Pictures that ship with the project: photographs with permissive licences, and styles drawn by `draw.py`. Paths only, nothing is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+CONTENTS: dict[str, Path] = {
+    "Cat": HERE / "contents/chelsea.jpg",
+    "Astronaut": HERE / "contents/astronaut.jpg",
+    "Pagoda": HERE / "contents/china.jpg",
+    "Dahlia": HERE / "contents/flower.jpg",
+    "Coffee": HERE / "contents/coffee.jpg",
+    "Rocket": HERE / "contents/rocket.jpg",
+}
+
+STYLES: dict[str, Path] = {
+    "Swirling night": HERE / "styles/night.jpg",
+    "Mosaic": HERE / "styles/mosaic.jpg",
+    "Woodcut waves": HERE / "styles/woodcut.jpg",
+    "Stained glass": HERE / "styles/stained_glass.jpg",
+    "Watercolour": HERE / "styles/watercolour.jpg",
+    "Pop art": HERE / "styles/pop_art.jpg",
+    "Points": HERE / "styles/pointillism.jpg",
+    "Oil": HERE / "styles/oil.jpg",
+    "Pastel": HERE / "styles/pastel.jpg",
+    "Pen and ink": HERE / "styles/hatching.jpg",
+}
+
+PAIRS: list[tuple[str, str]] = [  # the most striking first
+    ("Cat", "Swirling night"),
+    ("Pagoda", "Woodcut waves"),
+    ("Astronaut", "Mosaic"),
+    ("Dahlia", "Stained glass"),
+    ("Rocket", "Points"),
+    ("Coffee", "Pop art"),
+    ("Cat", "Watercolour"),
+    ("Pagoda", "Pen and ink"),
+]
+
+CREDITS: dict[str, str] = {  # one line a photograph; sources and licences word for word in CREDITS.md
+    "Cat": "Chelsea, by Stefan van der Walt, CC0 (scikit-image)",
+    "Astronaut": "Eileen Collins, by NASA, public domain (scikit-image)",
+    "Pagoda": "china.jpg, by danielbuechele on Flickr, CC BY 2.0 (scikit-learn)",
+    "Dahlia": "flower.jpg, by vultilion on Flickr, CC BY 2.0 (scikit-learn)",
+    "Coffee": "Coffee cup, by Rachel Michetti, courtesy of Pikolo Espresso Bar, CC0 (scikit-image)",
+    "Rocket": "Launch of DSCOVR on Falcon 9, by SpaceX, public domain (scikit-image)",
+}

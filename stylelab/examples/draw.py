@@ -20,6 +20,7 @@ from scipy.spatial import cKDTree
 
 HERE = Path(__file__).parent
 SCALE = 2  # drawn this much larger, then reduced
+SIZE = (640, 480)  # of the pictures that ship
 UNIT = 640  # lengths below are in pixels of a picture this long
 
 # ---------------------------------------------------------------------------------------------------------------- helpers
@@ -221,20 +222,22 @@ def oil(width: int, height: int, seed: int = 1) -> np.ndarray:
     rng = np.random.default_rng(seed)
     w, h = width * SCALE, height * SCALE
     unit = max(w, h) / UNIT
-    picture = vivid(photo("china", w, h), 1.7)
+    plain = photo("china", w, h)
+    picture = vivid(plain, 1.7)
     tone = equalised(grey(picture), 0.45)
     picture = np.clip(picture * ((tone + 0.05) / (grey(picture) + 0.05))[..., None], 0, 1)
     warm, cool = rgb("fff0c0")[0], rgb("2a3c86")[0]
     picture = mix(mix(picture, warm * picture + 0.06, step(0.5, 1, tone) * 0.8), cool, (1 - step(0, 0.45, tone)) * 0.35)
-    sky = step(0.62, 0.9, tone) * step(0.55, 0.25, coordinates(w, h)[1])
-    clouds = ramp(noise(h, w, (60 * unit, 150 * unit), rng), rgb("2f6fae 63a8cc c9d8c0 f3e2ae f0ad78"))
-    picture = mix(picture, clouds, sky * 0.85)
+    sky = step(0.50, 0.72, tone) * step(0.55, 0.25, coordinates(w, h)[1]) * step(0.32, 0.22, blur(np.ptp(plain, axis=-1), unit))
+    clouds = ramp(np.clip(noise(h, w, (60 * unit, 150 * unit), rng) * 1.5 - 0.25, 0, 1), rgb("1f5aa8 3f8fd0 8cc4dc fbe6b0 f8b878 e88a6a"))
+    picture = mix(picture, clouds, sky * 0.92)
     low = step(0.58, 0.80, coordinates(w, h)[1]) * step(0.75, 0.55, tone)
     foliage = ramp(np.clip(noise(h, w, (26 * unit, 40 * unit), rng) * 1.4 - 0.2, 0, 1), rgb("27408a 1f6f5c 5f9a2e d9b030 c8682a"))
     picture = mix(picture, foliage * (0.35 + 1.1 * tone[..., None]), low * step(0.30, 0.10, np.ptp(picture, axis=-1)) * 0.85)
     canvas = Canvas(w, h, rgb("8a5a34")[0])
     angle = along_edges(grey(picture), 5 * unit, rng)
-    paint_over(canvas, picture, angle, [22, 13, 8, 4.5], unit, rng, error=0.085, jitter=0.045)
+    canvas.paint = Image.fromarray((blur(picture, 14 * unit) * 240).astype(np.uint8))
+    paint_over(canvas, picture, angle, [20, 11, 6.5, 4], unit, rng, error=0.075, jitter=0.045)
     return finished(canvas.lit(5, 1.3), width, height)
 
 
@@ -265,14 +268,11 @@ def night(width: int, height: int, seed: int = 2) -> np.ndarray:
         r = np.hypot(x - cx, y - cy)
         glow = np.exp(-((r / radius) ** 2) * 1.1) * (0.8 + 0.2 * np.cos(r / radius * 11))
         sky = mix(sky, ramp(np.clip(glow, 0, 1), rgb("3f83c4 9fc49a f0d65a f8b62d fff4c0")), step(0.06, 0.5, glow))
-    mx, my, mr = moon
-    crescent = (np.hypot(x - mx, y - my) < mr * 0.42) & (np.hypot(x - mx - mr * 0.2, y - my + mr * 0.06) > mr * 0.34)
-    sky = mix(sky, rgb("ffb81f")[0], crescent * 1.0)
     picture, angle = sky, np.arctan2(vy, vx)
 
     def land(top: np.ndarray, colours: str, cell: tuple[float, float], slope: float) -> None:
         nonlocal picture, angle
-        inside = y > top[None] / 1.0
+        inside = y > top[None]
         depth = (y - top[None]) * 6
         paint = ramp(np.clip(noise(h, w, cell, rng) * 1.3 - 0.15 + 0.1 * np.sin(depth * 9), 0, 1), rgb(colours))
         picture = np.where(inside[..., None], mix(paint, rgb("081030")[0], 0.5 * np.exp(-depth * 5)), picture)
@@ -615,8 +615,8 @@ def watercolour(width: int, height: int, seed: int = 7) -> np.ndarray:
 
     xs, ys = x + wobble[0], y + wobble[1]
     sun = np.hypot(xs - 0.66 * aspect, ys - 0.27)
-    wash(0.0 * x - 1, "ffdf9a ffb48c ffe9b4", step(0.7, 0.0, np.abs(ys - 0.36)) * 0.8, 0, 120)
-    wash(-(sun - 0.085) * 1.0 + 0 * x, "7fc0ee 4f90dd b0a6ea", step(0.55, 0.05, ys) * step(0.05, 0.4, sun) * 1.15, 0.3, 110)
+    wash(np.full((h, w), -1.0), "ffdf9a ffb48c ffe9b4", step(0.7, 0.0, np.abs(ys - 0.36)) * 0.8, 0, 120)
+    wash(0.085 - sun, "7fc0ee 4f90dd b0a6ea", step(0.55, 0.05, ys) * step(0.05, 0.4, sun) * 1.15, 0.3, 110)
     wash(sun - 0.075, "ffc02a ff7a2a", 0.85, 0.9, 40)
     for _ in range(7):
         cx, cy, s = rng.uniform(0, aspect), rng.uniform(0.05, 0.3), rng.uniform(0.6, 1.4)
@@ -647,7 +647,7 @@ def watercolour(width: int, height: int, seed: int = 7) -> np.ndarray:
     wash(bank + 0.05 + 0.03 * line_noise(w, 40 * unit, rng)[None] - ys, "2f3f2a 5f3a2a 1f4a4a", 0.8, 0.9, 40)
     for cx, foot, tall in ((0.07, 0.80, 0.50), (0.15, 0.84, 0.38), (0.225, 0.88, 0.27), (0.94, 0.90, 0.36), (0.985, 0.88, 0.48)):
         down = np.clip((ys - foot + tall) / tall, 0, 1)
-        saw = 0.45 + 0.55 * np.abs(((down * 11 + 3 * cx) % 1) - 0.0)
+        saw = 0.45 + 0.55 * ((down * 11 + 3 * cx) % 1)
         fir = np.abs(xs - cx * aspect) - 0.20 * tall * down**0.8 * saw
         wash(np.maximum(np.maximum(fir, foot - tall - ys), ys - foot - 0.02), "123f3a 1f5f3f 2a2f4f", 1.05, 0.8, 24)
     drops = np.full((h, w), 1.0)
@@ -684,7 +684,7 @@ def mosaic(width: int, height: int, seed: int = 8) -> np.ndarray:
 
     sx, sy = 0.80 * aspect, 0.25
     r, theta = np.hypot(x - sx, y - sy), np.arctan2(y - sy, x - sx)
-    paint(r < 0.19 + 0.035 * np.sign(np.sin(theta * 14)) * 1.0, rgb("d8762a")[0], 200)
+    paint(r < 0.19 + 0.035 * np.sign(np.sin(theta * 14)), rgb("d8762a")[0], 200)
     for k, (radius, tint) in enumerate(((0.14, "f4d060"), (0.10, "e09a2a"), (0.055, "fbeeb0"))):
         paint(r < radius, rgb(tint)[0], 201 + k)
 
@@ -719,7 +719,7 @@ def mosaic(width: int, height: int, seed: int = 8) -> np.ndarray:
     run = np.where((np.minimum(x, aspect - x) < np.minimum(y, 1 - y)), y, x)
     for k, (reach, tint) in enumerate(((0.085, "2a1a18"), (0.072, "f0e2c0"), (0.018, "8a2a1f"))):
         paint(frame < reach, rgb(tint)[0], 400 + k)
-    paint((frame < 0.062) & (frame > 0.028) & (((run * 9) % 1 + (frame - 0.045) * 9 * 1.0) % 1 < 0.5), rgb("b0341f")[0], 410)
+    paint((frame < 0.062) & (frame > 0.028) & (((run * 9) % 1 + (frame - 0.045) * 9) % 1 < 0.5), rgb("b0341f")[0], 410)
     paint(frame < 0.010, rgb("2a1a18")[0], 420)
 
     # rows of stones at half-stone distances from the outlines, walked along their tangents
@@ -763,8 +763,7 @@ def mosaic(width: int, height: int, seed: int = 8) -> np.ndarray:
             near = (np.abs(c * dx + s * dy) < grow) & (np.abs(-s * dx + c * dy) < grow * (0.88 if size > side * 0.8 else 1.0))
             i0, i1, j0, j1 = max(i - far, 0), min(i + far + 1, h), max(j - far, 0), min(j + far + 1, w)
             taken[i0:i1, j0:j1] |= near[i0 - i + far : i1 - i + far, j0 - j + far : j1 - j + far]
-    height = blur(floats(bevel), 0.9 * unit)
-    gy, gx = np.gradient(height)
+    gy, gx = np.gradient(blur(floats(bevel), 0.9 * unit))
     light = np.tanh(-(gx + gy) * 3.2 * unit) * 0.30
     image = floats(stones) * (1 + light + 0.16 * (noise(h, w, 3 * unit, rng, 2) - 0.5) + 0.2 * (noise(h, w, 130 * unit, rng) - 0.5))[..., None]
     return finished(image + 0.05 * np.clip(light, 0, 1)[..., None], width, height)
@@ -812,7 +811,7 @@ def pointillism(width: int, height: int, seed: int = 9) -> np.ndarray:
 
     canvas = Image.new("RGB", (w, h), (236, 222, 190))
     pen = ImageDraw.Draw(canvas)
-    for size, share in ((6.4, 1.0), (4.6, 1.0), (3.7, 0.8)):
+    for size, share in ((8.0, 1.0), (6.2, 1.0), (4.8, 0.75)):
         points = scattered(w, h, size * unit * 0.80, rng)
         points = points[rng.random(len(points)) < share]
         tint = pick(picture, points)
@@ -823,7 +822,7 @@ def pointillism(width: int, height: int, seed: int = 9) -> np.ndarray:
         tint = np.where(kind < 0.22, split, tint)
         tint = np.where((kind > 0.80) & (tone > 0.45), tint * 0.55 + warm * 0.45, tint)
         tint = np.where((kind > 0.76) & (tone <= 0.45), tint * 0.5 + cool * 0.5, tint)
-        tint = np.where(kind > 0.955, np.clip(1.05 - tint, 0, 1) * 0.6 + tint * 0.4, tint)
+        tint = np.where(kind > 0.955, np.clip(2 * tone - tint, 0, 1), tint)  # a complement of the same lightness
         tint = np.clip(mix(np.repeat(tone, 3, 1), tint, np.full(len(tint), 1.35)) + rng.normal(0, 0.045, tint.shape), 0, 1)
         radii = size * unit * rng.uniform(0.36, 0.56, len(points))
         for (px, py), radius, shade in zip(points, radii, (tint * 255).astype(int).tolist(), strict=True):
@@ -843,13 +842,15 @@ def pastel(width: int, height: int, seed: int = 10) -> np.ndarray:
     tone = equalised(grey(picture), 0.65)
     picture = np.clip(vivid(picture, 2.0) * ((tone + 0.03) / (grey(picture) + 0.03))[..., None], 0, 1)
     picture = mix(picture, rgb("2f3fa0")[0] * (0.5 + tone[..., None]), step(0.42, 0.1, tone) * 0.55)
-    picture = mix(picture, rgb("ff8a3a")[0], step(0.3, 0.5, tone) * step(0.75, 0.55, tone) * 0.28)
+    picture = mix(picture, rgb("ff8a3a")[0], step(0.3, 0.5, tone) * step(0.75, 0.55, tone) * 0.15)
+    green = step(0.0, 0.12, picture[..., 1] - 0.93 * picture[..., 0]) * step(0.1, 0.3, tone)
+    picture = mix(picture, rgb("5fd83a")[0] * (0.4 + tone[..., None]), green * 0.5)
     picture = mix(picture, rgb("c8f0e8")[0], step(0.72, 0.95, tone) * 0.45)
-    angle = along_edges(grey(picture), 5 * unit, rng) * 1.0
-    tooth = 0.55 * noise(h, w, 3.2 * unit, rng, 2) + 0.45 * noise(h, w, (7 * unit, 2.2 * unit), rng, 1)
+    angle = along_edges(grey(picture), 5 * unit, rng)
+    tooth = 0.6 * noise(h, w, 1.7 * unit, rng, 1) + 0.4 * noise(h, w, (2 * unit, 5 * unit), rng, 1)
     tooth = equalised(np.clip(tooth, 0, 1))
     image = rgb("2b3350")[0] * (0.85 + 0.3 * tooth)[..., None]
-    for size, hold, jitter in ((15, 0.80, 0.04), (8, 0.78, 0.07), (4.2, 0.74, 0.09), (2.6, 0.66, 0.09)):
+    for size, hold, jitter in ((15, 0.92, 0.05), (8, 0.86, 0.08), (4.6, 0.80, 0.11), (3.0, 0.74, 0.11)):
         span = size * unit
         aim = blur(picture, span * 0.3)
         starts = scattered(w, h, span * (1.0 if size > 5 else 1.35), rng)
@@ -875,7 +876,7 @@ def pastel(width: int, height: int, seed: int = 10) -> np.ndarray:
     return finished(image + dust[..., None], width, height)
 
 
-STYLES: dict[str, Callable[..., np.ndarray]] = {
+MEDIA: dict[str, Callable[..., np.ndarray]] = {
     "oil": oil,
     "night": night,
     "stained_glass": stained_glass,
@@ -887,14 +888,13 @@ STYLES: dict[str, Callable[..., np.ndarray]] = {
     "pointillism": pointillism,
     "pastel": pastel,
 }
-SIZES: dict[str, tuple[int, int]] = {}
 
 
 def main(folder: Path = HERE / "styles", names: list[str] | None = None) -> None:
     """Draws every style (or the named ones) as JPEG into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in names or STYLES:
-        picture = Image.fromarray(STYLES[name](*SIZES.get(name, (640, 480))))
+    for name in names or MEDIA:
+        picture = Image.fromarray(MEDIA[name](*SIZE))
         picture.save(folder / f"{name}.jpg", quality=88, optimize=True, progressive=True)
 
 
