@@ -43,9 +43,13 @@ def nearest(queries: Tensor, keys: Tensor) -> Tensor:
     padded[count:] = keys[-1]  # a copy of a real key wins only where that key would
     fast = has_fast_bf16(keys.device)
     table = padded.to(torch.bfloat16 if fast else keys.dtype).T
+    height = max(32, TABLE // len(padded) // 32 * 32)  # whole tiles of the matrix product
+    products = table.new_empty(min(height, len(queries)), len(padded))  # one allocation: fresh memory each time costs as much again
     found = []
-    for chunk in queries.split(max(1, TABLE // len(padded))):
-        similarity = (chunk.to(table.dtype) @ table).view(len(chunk), -1, GROUPS)  # key = row * GROUPS + group
+    for chunk in queries.split(height):
+        similarity = products[: len(chunk)]
+        torch.mm(chunk.to(table.dtype), table, out=similarity)
+        similarity = similarity.view(len(chunk), -1, GROUPS)  # key = row * GROUPS + group
         if fast:
             groups = similarity.amax(1).topk(SHORTLIST, dim=1).indices
         else:

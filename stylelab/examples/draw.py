@@ -1,8 +1,8 @@
 """Draws the style pictures that ship with stylelab: `python -m stylelab.examples.draw [FOLDER]`.
 
-One function a medium, each `(width, height, seed) -> uint8 (height, width, 3)`, drawn at twice the size and reduced. Only numpy, scipy
-and Pillow. Nothing is read but the credited photographs in `contents/`, and only by the styles whose docstring says so. The same call
-gives the same picture.
+One function a medium, each `(width, height, seed) -> uint8 (height, width, 3)`, drawn at twice the size and reduced. Only numpy,
+scipy and Pillow. Nothing is read but the credited photographs in `contents/`, and only by the styles whose docstring says so. The
+same call gives the same picture.
 
 What makes a good style here: texture at the scale of a brush stroke, dark and light, quiet and busy regions, and several hues.
 """
@@ -125,12 +125,26 @@ def trace(angle: np.ndarray, starts: np.ndarray, steps: int, stride: float) -> n
     return np.stack(path, 1)
 
 
+def lengths_while(fits: np.ndarray, least: int = 3) -> np.ndarray:
+    """How many points of each path (n, k) come before the first that does not fit, but at least `least`."""
+    fits = fits | (np.arange(fits.shape[1]) < least)
+    return np.where(fits.all(1), fits.shape[1], fits.argmin(1))
+
+
 def scattered(w: int, h: int, spacing: float, rng: np.random.Generator, jitter: float = 1.0) -> np.ndarray:
     """Points of a jittered grid that overhangs the picture, in random order -> (n, 2)."""
     x, y = np.meshgrid(np.arange(-spacing, w + spacing, spacing), np.arange(-spacing, h + spacing, spacing))
     points = np.stack([x.ravel(), y.ravel()], -1)
     points += rng.uniform(-0.5, 0.5, points.shape) * spacing * jitter
     return rng.permutation(points)
+
+
+def borders(labels: np.ndarray) -> np.ndarray:
+    """Where a label differs from its left or upper neighbour."""
+    edge = np.zeros(labels.shape, bool)
+    edge[:, 1:] |= labels[:, 1:] != labels[:, :-1]
+    edge[1:] |= labels[1:] != labels[:-1]
+    return edge
 
 
 def coordinates(w: int, h: int) -> tuple[np.ndarray, np.ndarray]:
@@ -161,7 +175,10 @@ class Canvas:
               bristles: int = 7, streak: float = 0.05) -> None:  # fmt: skip
         """Lays strokes down one after the other, each a bundle of parallel bristles.
 
-        paths (n, k, 2), how many points of each to use (n,), colours (n, 3). `streak` is how much the bristles differ in lightness.
+        Args:
+            paths, lengths: (n, k, 2) points as x, y, and how many of them each stroke uses, (n,).
+            colours: (n, 3).
+            streak: how much the bristles differ in lightness.
         """
         colour_pen, height_pen = ImageDraw.Draw(self.paint), ImageDraw.Draw(self.thickness)
         across = np.gradient(paths, axis=1)[..., ::-1] * (-1, 1)
@@ -208,8 +225,7 @@ def paint_over(canvas: Canvas, picture: np.ndarray, angle: np.ndarray, widths: l
         paths = trace(angle, starts, steps, width * 0.55)
         colours = pick(aim, starts)
         misfit = np.abs(pick(aim, paths) - colours[:, None]).mean(-1)
-        fits = (misfit < np.maximum(pick(np.abs(now - aim).mean(-1), paths), 0.06)) | (np.arange(steps + 1) < 3)
-        lengths = np.where(fits.all(1), steps + 1, fits.argmin(1))
+        lengths = lengths_while(misfit < np.maximum(pick(np.abs(now - aim).mean(-1), paths), 0.06))
         colours = colours + rng.normal(0, jitter, (len(starts), 1)) + rng.normal(0, jitter * 0.6, (len(starts), 3))
         canvas.brush(paths, lengths, colours, width, rng, bristles=int(np.clip(size * 0.8, 4, 11)))
 
@@ -229,7 +245,9 @@ def oil(width: int, height: int, seed: int = 1) -> np.ndarray:
     warm, cool = rgb("fff0c0")[0], rgb("2a3c86")[0]
     picture = mix(mix(picture, warm * picture + 0.06, step(0.5, 1, tone) * 0.8), cool, (1 - step(0, 0.45, tone)) * 0.35)
     sky = step(0.50, 0.72, tone) * step(0.55, 0.25, coordinates(w, h)[1]) * step(0.32, 0.22, blur(np.ptp(plain, axis=-1), unit))
-    clouds = ramp(np.clip(noise(h, w, (60 * unit, 150 * unit), rng) * 1.5 - 0.25, 0, 1), rgb("1f5aa8 3f8fd0 8cc4dc fbe6b0 f8b878 e88a6a"))
+    clouds = ramp(
+        np.clip(noise(h, w, (60 * unit, 150 * unit), rng) * 1.5 - 0.25, 0, 1), rgb("1f5aa8 3f8fd0 8cc4dc fbe6b0 f8b878 e88a6a")
+    )
     picture = mix(picture, clouds, sky * 0.92)
     low = step(0.58, 0.80, coordinates(w, h)[1]) * step(0.75, 0.55, tone)
     foliage = ramp(np.clip(noise(h, w, (26 * unit, 40 * unit), rng) * 1.4 - 0.2, 0, 1), rgb("27408a 1f6f5c 5f9a2e d9b030 c8682a"))
@@ -250,12 +268,19 @@ def night(width: int, height: int, seed: int = 2) -> np.ndarray:
     aspect = w / h
     # the sky's flow: a breeze, and whirls (x, y, radius, spin)
     whirls = [(0.62, 0.30, 0.20, 1), (0.93, 0.40, 0.13, -1), (0.22, 0.17, 0.13, -1), (1.22, 0.14, 0.14, 1)]
-    stars = [(0.10, 0.42, 0.05), (0.42, 0.08, 0.055), (0.36, 0.46, 0.045), (0.80, 0.10, 0.06), (1.02, 0.22, 0.045), (1.28, 0.40, 0.05)]
+    stars = [
+        (0.10, 0.42, 0.05),
+        (0.42, 0.08, 0.055),
+        (0.36, 0.46, 0.045),
+        (0.80, 0.10, 0.06),
+        (1.02, 0.22, 0.045),
+        (1.28, 0.40, 0.05),
+    ]
     whirls = [(a * aspect / 1.333, b, r, s) for a, b, r, s in whirls]
     stars = [(a * aspect / 1.333, b, r) for a, b, r in stars]
     moon = (0.22 * aspect / 1.333, 0.17, 0.12)
     vx, vy = np.ones_like(x), 0.35 * np.sin(5 * x + 3 * y + 2 * noise(h, w, 200 * unit, rng))
-    light = 0.18 + 0.42 * y + 0.5 * (noise(h, w, (30 * unit, 90 * unit), rng) - 0.5)
+    light = 0.27 + 0.42 * y + 0.6 * (noise(h, w, (30 * unit, 90 * unit), rng) - 0.5)
     for cx, cy, radius, spin in whirls + [(*star, 1) for star in stars]:
         dx, dy = x - cx, y - cy
         r = np.hypot(dx, dy) + 1e-6
@@ -263,7 +288,7 @@ def night(width: int, height: int, seed: int = 2) -> np.ndarray:
         vx, vy = vx + pull * (spin * -dy / r - 0.25 * dx / r), vy + pull * (spin * dx / r - 0.25 * dy / r)
         bands = np.sin(spin * 2 * np.arctan2(dy, dx) - 16 * r / radius**0.5 * 0.9)
         light = light + 0.30 * bands * np.exp(-((r / radius / 1.2) ** 2))
-    sky = ramp(np.clip(light, 0, 1), rgb("0a1440 142a73 1f4fa3 3f83c4 86bcd9 d7e7d3"))
+    sky = ramp(np.clip(light, 0, 1), rgb("0a1440 142a73 1f4fa3 3f83c4 8cc3dd f0eccb"))
     for cx, cy, radius in [*stars, moon]:
         r = np.hypot(x - cx, y - cy)
         glow = np.exp(-((r / radius) ** 2) * 1.1) * (0.8 + 0.2 * np.cos(r / radius * 11))
@@ -276,11 +301,18 @@ def night(width: int, height: int, seed: int = 2) -> np.ndarray:
         depth = (y - top[None]) * 6
         paint = ramp(np.clip(noise(h, w, cell, rng) * 1.3 - 0.15 + 0.1 * np.sin(depth * 9), 0, 1), rgb(colours))
         picture = np.where(inside[..., None], mix(paint, rgb("081030")[0], 0.5 * np.exp(-depth * 5)), picture)
-        angle = np.where(inside, np.arctan(np.gradient(top)[None] * h) * np.exp(-depth) + slope * np.sin(depth * 2 + 7 * x), angle)
+        angle = np.where(
+            inside, np.arctan(np.gradient(top)[None] * h) * np.exp(-depth) + slope * np.sin(depth * 2 + 7 * x), angle
+        )
 
     columns = np.arange(w) / h
     land(0.60 + 0.07 * line_noise(w, 260 * unit, rng), "10245c 1d4a8a 3a78a8 5f9fb0", (12 * unit, 60 * unit), 0.1)
-    land(0.68 + 0.05 * line_noise(w, 180 * unit, rng) + 0.03 * np.sin(columns * 4), "0d2b3f 1f5a4c 5c8a45 b9a83e", (9 * unit, 40 * unit), 0.3)
+    land(
+        0.68 + 0.05 * line_noise(w, 180 * unit, rng) + 0.03 * np.sin(columns * 4),
+        "0d2b3f 1f5a4c 5c8a45 b9a83e",
+        (9 * unit, 40 * unit),
+        0.3,
+    )
     shore = 0.79 + 0.015 * line_noise(w, 150 * unit, rng)
     lights = [(u * aspect, rng.uniform(0.735, 0.775)) for u in (0.34, 0.40, 0.45, 0.52, 0.57, 0.66, 0.73, 0.8, 0.9)]
     water = ramp(np.clip(noise(h, w, (8 * unit, 70 * unit), rng) * 1.4 - 0.2, 0, 1), rgb("081238 12296b 22559c 4a8fc0 9cc7cf"))
@@ -289,7 +321,12 @@ def night(width: int, height: int, seed: int = 2) -> np.ndarray:
     angle = np.where(lake, 0.12 * np.sin(22 * x + 50 * y), angle)
     for lx, ly in lights:
         lamp = np.exp(-(((x - lx) / 0.011) ** 2) - ((y - ly) / 0.012) ** 2)
-        gleam = np.exp(-(((x - lx - 0.006 * np.sin(y * 160)) / 0.015) ** 2)) * lake * step(1.0, 0.78, y) * (0.4 + 0.6 * (np.sin(y * 230) > -0.2))
+        gleam = (
+            np.exp(-(((x - lx - 0.006 * np.sin(y * 160)) / 0.015) ** 2))
+            * lake
+            * step(1.0, 0.78, y)
+            * (0.4 + 0.6 * (np.sin(y * 230) > -0.2))
+        )
         picture = mix(picture, rgb("ffc93a")[0], np.clip(lamp * 1.4 + gleam * 0.85, 0, 1))
     # two dark trees like flames
     for tx, top, thick in ((1.19 * aspect / 1.333, 0.22, 0.055), (1.09 * aspect / 1.333, 0.46, 0.035)):
@@ -302,18 +339,16 @@ def night(width: int, height: int, seed: int = 2) -> np.ndarray:
         angle = np.where(tree, np.pi / 2 + 0.5 * np.sin(y * 24 + offset * 60) + offset * 5, angle)
 
     canvas = Canvas(w, h, rgb("101c50")[0])
-    for size, jitter in ((13, 0.05), (8, 0.07), (5.5, 0.08)):
+    for size, jitter in ((16, 0.05), (10.5, 0.07), (7, 0.08)):
         span = size * unit
-        starts = scattered(w, h, span * (0.62 if size > 8 else 0.85), rng)
+        starts = scattered(w, h, span * (0.62 if size > 11 else 0.85), rng)
         aim = blur(picture, span * 0.12)
-        if size < 6:  # details, and accents in the quiet parts
+        if size < 8:  # details, and accents in the quiet parts
             busy = blur(np.abs(grey(picture) - blur(grey(picture), 9 * unit)), 3 * unit)
             starts = starts[pick(busy, starts) > np.quantile(busy, 0.45)]
-        steps = 8
-        paths = trace(angle, starts, steps, span * 0.5)
+        paths = trace(angle, starts, 8, span * 0.5)
         colours = pick(aim, starts)
-        fits = (np.abs(pick(aim, paths) - colours[:, None]).mean(-1) < 0.16) | (np.arange(steps + 1) < 3)
-        lengths = np.where(fits.all(1), steps + 1, fits.argmin(1))
+        lengths = lengths_while(np.abs(pick(aim, paths) - colours[:, None]).mean(-1) < 0.16)
         colours = colours + rng.normal(0, jitter, (len(starts), 1)) + rng.normal(0, 0.03, (len(starts), 3))
         canvas.brush(paths, lengths, colours, span * 0.8, rng, bristles=max(4, int(size * 0.6)), streak=0.06)
     return finished(canvas.lit(8), width, height)
@@ -370,18 +405,14 @@ def stained_glass(width: int, height: int, seed: int = 3) -> np.ndarray:
     frame = np.minimum(np.minimum(x, aspect - x), np.minimum(y, 1 - y))
     edge_panes = frame < border
     run = np.where((x < border) | (x > aspect - border), y, x)
-    pane[edge_panes] = (run[edge_panes] / 0.08).astype(int) + 900000 * (1 + (x > aspect / 2)[edge_panes] + 2 * (y > 0.5)[edge_panes])
+    pane[edge_panes] = (run[edge_panes] / 0.08).astype(int) + 900000 * (
+        1 + (x > aspect / 2)[edge_panes] + 2 * (y > 0.5)[edge_panes]
+    )
     inks = rgb("b01830 1a3fa8 b01830 e0a820")
     colour[edge_panes] = inks[(run[edge_panes] / 0.08).astype(int) % 4]
-    edge = np.zeros((h, w), bool)
-    edge[:, 1:] |= pane[:, 1:] != pane[:, :-1]
-    edge[1:] |= pane[1:] != pane[:-1]
-    contour = np.zeros((h, w), bool)
     region[edge_panes] = 9
-    contour[:, 1:] |= region[:, 1:] != region[:, :-1]
-    contour[1:] |= region[1:] != region[:-1]
-    away = ndimage.distance_transform_edt(~edge) / unit
-    thick = np.where(ndimage.distance_transform_edt(~contour) / unit < 4.5, 3.4, 2.1)
+    away = ndimage.distance_transform_edt(~borders(pane)) / unit
+    thick = np.where(ndimage.distance_transform_edt(~borders(region)) / unit < 4.5, 3.4, 2.1)  # outlines in heavier lead
     # glass: streaks, seeds (bubbles), thickness, and a slow light from behind
     streaks = noise(h, w, (5 * unit, 60 * unit), rng) * 0.6 + noise(h, w, (45 * unit, 6 * unit), rng) * 0.4
     ripple = blur(noise(h, w, 7 * unit, rng, 2), unit)
@@ -408,16 +439,20 @@ def hatching(width: int, height: int, seed: int = 4) -> np.ndarray:
     form = along_edges(tone, 7 * unit, rng)
     ink = Image.new("L", (w, h), 0)
     pen = ImageDraw.Draw(ink)
-    layers = [(0.88, -0.75, 3.7, 0.5), (0.66, -0.40, 3.4, 0.4), (0.48, 0.7, 3.2, 0.2), (0.28, 1.45, 3.2, 0.1), (0.12, 0.1, 3.0, 0.1)]
+    layers = [
+        (0.88, -0.75, 3.7, 0.5),
+        (0.66, -0.40, 3.4, 0.4),
+        (0.48, 0.7, 3.2, 0.2),
+        (0.28, 1.45, 3.2, 0.1),
+        (0.12, 0.1, 3.0, 0.1),
+    ]
     for limit, slant, gap, follow in layers:
         lean = slant + follow * np.sin(2 * (form - slant)) + 0.12 * (noise(h, w, 60 * unit, rng, 2) - 0.5)
         starts = scattered(w, h, gap * unit, rng, 0.8)
         starts = starts[rng.random(len(starts)) < 0.21]
         starts = starts[pick(tone, starts) < limit]
-        steps = 10
-        paths = trace(lean, starts, steps, 2.4 * unit)
-        inside = (pick(tone, paths) < limit) | (np.arange(steps + 1) < 2)
-        lengths = np.where(inside.all(1), steps + 1, inside.argmin(1))
+        paths = trace(lean, starts, 10, 2.4 * unit)
+        lengths = lengths_while(pick(tone, paths) < limit, 2)
         depth = np.clip((limit - pick(tone, starts)) / 0.3, 0, 1)
         paths += rng.normal(0, 0.13 * unit, paths.shape)
         for path, n, dark in zip(paths, lengths, depth, strict=True):
@@ -439,7 +474,7 @@ def woodcut(width: int, height: int, seed: int = 5) -> np.ndarray:
     rng = np.random.default_rng(seed)
     w, h = width * SCALE, height * SCALE
     unit = max(w, h) / UNIT
-    x, y = coordinates(w, h)
+    _, y = coordinates(w, h)
     aspect = w / h
     navy, deep, mid, pale, foam, sun = rgb("14234f 24508a 5b93b5 a9c9c4 f6efdc d8452e")
 
@@ -462,15 +497,16 @@ def woodcut(width: int, height: int, seed: int = 5) -> np.ndarray:
         polygon(np.concatenate([points + side * half[:, None], (points - side * half[:, None])[::-1]]), colour)
 
     # sun, clouds and a mountain
-    cx, cy, cr = 0.30 * aspect, 0.24, 0.12
-    draw.ellipse([(cx - cr) * h, (cy - cr) * h, (cx + cr) * h, (cy + cr) * h], fill=ints(sun))
+    around = np.array([-1, -1, 1, 1])
+    cx, cy = 0.30 * aspect, 0.24
+    draw.ellipse(((np.array([cx, cy, cx, cy]) + 0.12 * around) * h).tolist(), fill=ints(sun))
     for k in range(9):
         u, v, length = rng.uniform(0, aspect), rng.uniform(0.06, 0.42), rng.uniform(0.12, 0.35)
         t = np.linspace(-1, 1, 60)[:, None]
         for lift in (0, 0.022):
             bar = np.concatenate([u + lift * 2 + t * length, v + lift + 0.006 * np.sin(t * 5 + k)], 1)
             swelling(bar, foam * 0.98, 13)
-            swelling(bar + (0, 0.012), mid, 1.6)
+            swelling(bar + np.array([0, 0.012]), mid, 1.6)
     t = np.linspace(-1, 1, 240)
     slope = 0.30 * (1 - np.abs(t) ** 0.62) * (1 + 0.03 * np.sin(t * 40))
     peak = np.stack([0.66 * aspect + t * 0.42, 0.60 - slope], 1)
@@ -481,7 +517,9 @@ def woodcut(width: int, height: int, seed: int = 5) -> np.ndarray:
     swelling(peak, navy, 3)
     for k in range(26):
         top = peak[rng.integers(20, 220)]
-        fall = np.stack([top[0] + np.sign(top[0] - 0.66 * aspect) * np.linspace(0, 0.05, 20), top[1] + 0.03 + np.linspace(0, 0.12, 20)], 1)
+        fall = np.stack(
+            [top[0] + np.sign(top[0] - 0.66 * aspect) * np.linspace(0, 0.05, 20), top[1] + 0.03 + np.linspace(0, 0.12, 20)], 1
+        )
         swelling(fall, navy, 1.8, k)
 
     def crest(x0: float, level: float, length: float, tall: float, curl: float) -> np.ndarray:
@@ -489,22 +527,35 @@ def woodcut(width: int, height: int, seed: int = 5) -> np.ndarray:
         p = np.linspace(-2.2 * np.pi, 2 * np.pi * (aspect / length + 1.2), 1400)
         rise = (0.5 + 0.5 * np.cos(p)) ** 1.7
         lean = curl * rise**2.2
-        return np.stack([x0 + (p / (2 * np.pi) - 0.22 * np.sin(p) / np.pi) * length + lean * length, level - tall * rise + 0.35 * lean * tall], 1)
+        return np.stack(
+            [
+                x0 + (p / (2 * np.pi) - 0.22 * np.sin(p) / np.pi) * length + lean * length,
+                level - tall * rise + 0.35 * lean * tall,
+            ],
+            1,
+        )
 
     rows = [
         (0.10, 0.63, 0.52, 0.06, 0.10, mid), (0.33, 0.69, 0.66, 0.10, 0.2, deep), (-0.05, 0.80, 1.02, 0.33, 0.34, deep),
         (0.45, 0.90, 0.78, 0.16, 0.30, mid), (0.08, 1.0, 0.9, 0.17, 0.32, deep), (0.5, 1.10, 0.7, 0.15, 0.3, navy),
     ]  # fmt: skip
-    for row, (x0, level, length, tall, curl, ink) in enumerate(rows):
+    for x0, level, length, tall, curl, ink in rows:
         edge = crest(x0, level, length, tall, curl)
         polygon(np.concatenate([edge, [[aspect + 2, 1.3], [-2, 1.3]]]), ink)
         for k in range(1, 15):  # bands of pale water and ink follow the wave down
             s = k / 15
-            line = crest(x0 - 0.013 * k * length, level + 0.014 * k * (1 + tall * 3), length, tall * (1 - 0.62 * s), curl * (1 - 0.75 * s))
+            line = crest(
+                x0 - 0.013 * k * length, level + 0.014 * k * (1 + tall * 3), length, tall * (1 - 0.62 * s), curl * (1 - 0.75 * s)
+            )
             tone = (pale, navy, foam, navy, mid if ink is not mid else pale)[k % 5]
             for cut in np.array_split(line, 26 + 3 * k):
                 if rng.random() < 0.86 and len(cut) > 8:
-                    swelling(cut, tone, (5.5 if tone is foam or tone is pale else 3.4) * (0.5 + tall * 3) * rng.uniform(0.7, 1.3), rng.uniform(0, 6))
+                    swelling(
+                        cut,
+                        tone,
+                        (5.5 if tone is foam or tone is pale else 3.4) * (0.5 + tall * 3) * rng.uniform(0.7, 1.3),
+                        rng.uniform(0, 6),
+                    )
         # foam: knuckles along the upper part of the crest, most on the leaning side
         high = np.clip((level - edge[:, 1]) / tall, 0, 1)
         forward = np.gradient(edge[:, 1]) > 0
@@ -514,13 +565,14 @@ def woodcut(width: int, height: int, seed: int = 5) -> np.ndarray:
                 if rng.random() < c * 0.55:
                     r = rng.uniform(0.004, 0.017) * (0.45 + 1.8 * tall) * 1.1
                     qx, qy = px + rng.normal(0, 0.012) * (tall * 4), py + rng.normal(-0.004, 0.014) * (tall * 4)
-                    draw.ellipse([(qx - r) * h, (qy - r) * h, (qx + r) * h, (qy + r) * h], fill=ints(foam), outline=ints(navy),
-                                 width=max(1, round(0.9 * unit)))  # fmt: skip
-                    draw.ellipse([(qx - 0.62 * r) * h, (qy - 0.9 * r) * h, (qx + r * 0.95) * h, (qy + 0.5 * r) * h], fill=ints(foam))
+                    box = np.array([qx, qy, qx, qy])
+                    outline = max(1, round(0.9 * unit))
+                    draw.ellipse(((box + r * around) * h).tolist(), fill=ints(foam), outline=ints(navy), width=outline)
+                    draw.ellipse(((box + r * np.array([-0.62, -0.9, 0.95, 0.5])) * h).tolist(), fill=ints(foam))
                 elif rng.random() < c * 0.1 and tall > 0.12:  # spray
                     r = rng.uniform(0.0012, 0.004)
                     qx, qy = px + rng.uniform(-0.03, 0.11), py + rng.uniform(-0.08, 0.05)
-                    draw.ellipse([(qx - r) * h, (qy - r) * h, (qx + r) * h, (qy + r) * h], fill=ints(foam))
+                    draw.ellipse(((np.array([qx, qy, qx, qy]) + r * around) * h).tolist(), fill=ints(foam))
         swelling(edge, navy, 3.2)
     # print: uneven inking along the grain of the block, on fibrous paper
     inked = floats(image)
@@ -590,7 +642,7 @@ def pop_art(width: int, height: int, seed: int = 6) -> np.ndarray:
 
 
 def watercolour(width: int, height: int, seed: int = 7) -> np.ndarray:
-    """Watercolour, entirely procedural: hills in mist over a lake; glazes with dark wet edges, blooms and settled pigment on rough paper."""
+    """Watercolour, entirely procedural: a misty lake in glazes with dark wet edges, blooms, settled pigment, on rough paper."""
     rng = np.random.default_rng(seed)
     w, h = width * SCALE, height * SCALE
     unit = max(w, h) / UNIT
@@ -624,7 +676,11 @@ def watercolour(width: int, height: int, seed: int = 7) -> np.ndarray:
         wash(cloud, "e07fa4 8a80d0 f09a80", 0.34, 0.5)
 
     def ridge(level: float, rough: float, cell: float) -> np.ndarray:
-        return level - rough * np.abs(line_noise(w, cell * unit, rng, 6))[None] - rough * 0.6 * line_noise(w, cell * unit * 2, rng, 3)[None]
+        return (
+            level
+            - rough * np.abs(line_noise(w, cell * unit, rng, 6))[None]
+            - rough * 0.6 * line_noise(w, cell * unit * 2, rng, 3)[None]
+        )
 
     lake = 0.665
     for level, rough, cell, colours, strength in (
@@ -664,7 +720,7 @@ def watercolour(width: int, height: int, seed: int = 7) -> np.ndarray:
 
 
 def mosaic(width: int, height: int, seed: int = 8) -> np.ndarray:
-    """A floor mosaic, entirely procedural: fish among waves in a border; rows of cut stones follow each outline, grout between."""
+    """A floor mosaic, entirely procedural: fish among waves in a border; rows of cut stones follow the outlines, in grout."""
     rng = np.random.default_rng(seed)
     w, h = width * SCALE, height * SCALE
     unit = max(w, h) / UNIT
@@ -723,11 +779,8 @@ def mosaic(width: int, height: int, seed: int = 8) -> np.ndarray:
     paint(frame < 0.010, rgb("2a1a18")[0], 420)
 
     # rows of stones at half-stone distances from the outlines, walked along their tangents
-    side = 7.6 * unit
-    edges = np.zeros((h, w), bool)
-    edges[:, 1:] |= region[:, 1:] != region[:, :-1]
-    edges[1:] |= region[1:] != region[:-1]
-    away = ndimage.distance_transform_edt(~edges)
+    side = 10 * unit
+    away = ndimage.distance_transform_edt(~borders(region))
     soft = blur(away, side * 0.25)
     gy, gx = np.gradient(soft)
     tangent = np.arctan2(gx, -gy)
@@ -765,12 +818,15 @@ def mosaic(width: int, height: int, seed: int = 8) -> np.ndarray:
             taken[i0:i1, j0:j1] |= near[i0 - i + far : i1 - i + far, j0 - j + far : j1 - j + far]
     gy, gx = np.gradient(blur(floats(bevel), 0.9 * unit))
     light = np.tanh(-(gx + gy) * 3.2 * unit) * 0.30
-    image = floats(stones) * (1 + light + 0.16 * (noise(h, w, 3 * unit, rng, 2) - 0.5) + 0.2 * (noise(h, w, 130 * unit, rng) - 0.5))[..., None]
+    image = (
+        floats(stones)
+        * (1 + light + 0.16 * (noise(h, w, 3 * unit, rng, 2) - 0.5) + 0.2 * (noise(h, w, 130 * unit, rng) - 0.5))[..., None]
+    )
     return finished(image + 0.05 * np.clip(light, 0, 1)[..., None], width, height)
 
 
 def pointillism(width: int, height: int, seed: int = 9) -> np.ndarray:
-    """Points of divided colour, entirely procedural: sails on a river at evening, each tone split into neighbours and complements."""
+    """Points of divided colour, entirely procedural: sails on a river, each tone split into neighbours and complements."""
     rng = np.random.default_rng(seed)
     w, h = width * SCALE, height * SCALE
     unit = max(w, h) / UNIT
@@ -778,17 +834,26 @@ def pointillism(width: int, height: int, seed: int = 9) -> np.ndarray:
     aspect = w / h
     sx, sy, shore = 0.30 * aspect, 0.30, 0.56
     r = np.hypot(x - sx, y - sy)
-    picture = ramp(np.clip(r / 0.85 + 0.06 * np.sin(y * 30 + 3 * np.sin(x * 4)), 0, 1), rgb("fff6b8 ffd25a f79a5a d8709a 7f6fc0 3f6ac8 2a4aa0"))
+    picture = ramp(
+        np.clip(r / 0.85 + 0.06 * np.sin(y * 30 + 3 * np.sin(x * 4)), 0, 1),
+        rgb("fff6b8 ffd25a f79a5a d8709a 7f6fc0 3f6ac8 2a4aa0"),
+    )
     picture = mix(picture, rgb("fffbd8")[0], step(0.065, 0.055, r))
     hills = 0.50 + 0.05 * line_noise(w, 200 * unit, rng)[None] - 0.03 * np.sin(x * 5)
-    picture = np.where(((y > hills) & (y < shore))[..., None], ramp(noise(h, w, 30 * unit, rng), rgb("5a4aa0 3f6f9a 7f5fa8 4f8a8a")), picture)
+    picture = np.where(
+        ((y > hills) & (y < shore))[..., None], ramp(noise(h, w, 30 * unit, rng), rgb("5a4aa0 3f6f9a 7f5fa8 4f8a8a")), picture
+    )
     mirror = np.clip((2 * shore - y) / shore, 0, 1)
     up = (mirror * shore * h).astype(int).clip(0, h - 1)
     ripple = (3.5 * unit * np.sin(y * 260 + 6 * np.sin(x * 9)) * (1 + 5 * (y - shore))).astype(int)
     water = picture[up, (np.arange(w)[None] + ripple).clip(0, w - 1)] * 0.86 + 0.02
     water = mix(water, rgb("1f4a9a")[0], step(0.6, 1.1, y) * 0.55 + 0.12 * np.sin(y * 150 + 5 * np.sin(x * 6)))
     picture = np.where((y > shore)[..., None], water, picture)
-    for cx, foot, tall, tint in ((0.58, 0.66, 0.40, "fff0d0 f0a07a"), (0.80, 0.60, 0.22, "ffe0b0 c8608a"), (0.44, 0.585, 0.13, "fff6e0 e89a8a")):
+    for cx, foot, tall, tint in (
+        (0.58, 0.66, 0.40, "fff0d0 f0a07a"),
+        (0.80, 0.60, 0.22, "ffe0b0 c8608a"),
+        (0.44, 0.585, 0.13, "fff6e0 e89a8a"),
+    ):
         cx = cx * aspect
         rise = np.clip((foot - y) / tall, 0, 1)
         for sign, wide in ((1, 0.34), (-1, 0.22)):
@@ -797,8 +862,14 @@ def pointillism(width: int, height: int, seed: int = 9) -> np.ndarray:
             sail = (d > 0.004) & (d < belly) & (y < foot - 0.05 * tall) & (rise < (1 if sign > 0 else 0.86))
             picture = np.where(sail[..., None], mix(rgb(tint)[0], rgb(tint)[1], step(0, 0.9, d / (belly + 1e-6))), picture)
             glint = np.abs(x - cx - 0.05 * tall + 0.02 * np.sin(y * 140)) < 0.17 * tall * (1 - step(foot, foot + tall * 0.8, y))
-            picture = np.where((glint & (y > foot + 0.06 * tall))[..., None], picture * 0.45 + 0.55 * rgb(tint)[int(sign < 0)], picture)
-        hull = (y > foot - 0.05 * tall) & (y < foot + 0.07 * tall) & (np.abs(x - cx) < 0.36 * tall - 1.6 * np.clip(y - foot + 0.03 * tall, 0, 1))
+            picture = np.where(
+                (glint & (y > foot + 0.06 * tall))[..., None], picture * 0.45 + 0.55 * rgb(tint)[int(sign < 0)], picture
+            )
+        hull = (
+            (y > foot - 0.05 * tall)
+            & (y < foot + 0.07 * tall)
+            & (np.abs(x - cx) < 0.36 * tall - 1.6 * np.clip(y - foot + 0.03 * tall, 0, 1))
+        )
         picture = np.where(hull[..., None], rgb("4a1f4a")[0], picture)
     bank = 0.90 - 0.22 * step(0.55, 1.02, x / aspect) + 0.02 * np.sin(x * 11)
     grass = ramp(np.clip(noise(h, w, 24 * unit, rng) * 1.3 - 0.15, 0, 1), rgb("12384a 1f6a4a 6fa83a d8c83a"))
@@ -811,7 +882,7 @@ def pointillism(width: int, height: int, seed: int = 9) -> np.ndarray:
 
     canvas = Image.new("RGB", (w, h), (236, 222, 190))
     pen = ImageDraw.Draw(canvas)
-    for size, share in ((8.0, 1.0), (6.2, 1.0), (4.8, 0.75)):
+    for size, share in ((11.0, 1.0), (8.6, 1.0), (6.6, 0.75)):
         points = scattered(w, h, size * unit * 0.80, rng)
         points = points[rng.random(len(points)) < share]
         tint = pick(picture, points)
@@ -857,15 +928,15 @@ def pastel(width: int, height: int, seed: int = 10) -> np.ndarray:
         if size < 5:
             wrong = blur(np.abs(image - aim).mean(-1), 2 * unit)
             starts = starts[pick(wrong, starts) > np.quantile(wrong, 0.35)]
-        steps = 7
-        paths = trace(angle + 0.25 * rng.normal(), starts, steps, span * 0.75)
+        paths = trace(angle + 0.25 * rng.normal(), starts, 7, span * 0.75)
         colours = pick(aim, starts)
-        fits = (np.abs(pick(aim, paths) - colours[:, None]).mean(-1) < 0.13) | (np.arange(steps + 1) < 3)
-        lengths = np.where(fits.all(1), steps + 1, fits.argmin(1))
+        lengths = lengths_while(np.abs(pick(aim, paths) - colours[:, None]).mean(-1) < 0.13)
         colours = np.clip(colours + rng.normal(0, jitter, (len(starts), 1)) + rng.normal(0, jitter, (len(starts), 3)), 0, 1)
         layer, laid = Image.new("RGB", (w, h)), Image.new("L", (w, h))
         pens = ImageDraw.Draw(layer), ImageDraw.Draw(laid)
-        for path, n, shade, press in zip(paths, lengths, (colours * 255).astype(int).tolist(), rng.uniform(0.6, 1, len(starts)), strict=True):
+        for path, n, shade, press in zip(
+            paths, lengths, (colours * 255).astype(int).tolist(), rng.uniform(0.6, 1, len(starts)), strict=True
+        ):
             flat = path[:n].round().astype(int).ravel().tolist()
             wide = max(1, round(span * 0.62))
             pens[0].line(flat, tuple(shade), wide, joint="curve")

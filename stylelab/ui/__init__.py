@@ -14,7 +14,6 @@ from .tab import tab
 THEME = gr.themes.Soft(primary_hue="indigo")
 CSS = "footer {opacity: .7} .gradio-container {max-width: 1280px !important; margin: 0 auto}"
 KEPT = 3600  # seconds that uploads and results stay on the server
-PAPERS = "Every tab is one paper; pictures are processed on this server only and deleted after an hour."
 
 
 def machine() -> str:
@@ -52,7 +51,7 @@ def build() -> gr.Blocks:
         with gr.Tabs():
             for method in job.METHODS.values():
                 with gr.Tab(method.title, id=method.name):
-                    tab(method, examples.files())
+                    tab(method)
             with gr.Tab("About", id="about"):
                 gr.Markdown(about(), elem_id="about-text")
     return demo.queue(max_size=20, default_concurrency_limit=4)
@@ -60,5 +59,19 @@ def build() -> gr.Blocks:
 
 def about() -> str:
     """Papers, privacy, the API, credits."""
-    papers = "\n".join(f"- **{m.title}**: {m.paper}, [paper]({m.url}); API `/{m.name}`, shell `python -m stylelab {m.name}`" for m in job.METHODS.values())
-    return f"{PAPERS}\n\n{papers}\n\n{examples.CREDITS}"
+    papers = "\n".join(
+        f"- **{m.title}**: [{m.paper}]({m.url}). API `/{m.name}`, shell `python -m stylelab {m.name}`." for m in job.METHODS.values()
+    )
+    credits = "\n".join(f"- {label}: {credit}." for label, credit in examples.CREDITS.items())
+    return f"""### Papers
+Every tab is one paper; code and documentation are in this Space's files.
+
+{papers}
+
+### Your pictures
+They are processed on this server only and deleted from it after an hour; nothing is kept in your browser.
+
+### Example pictures
+The styles are drawn by this project's own code. The photographs:
+
+{credits}"""

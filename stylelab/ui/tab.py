@@ -16,12 +16,12 @@ import gradio as gr
 import pandas as pd
 import torch
 
-from .. import job
+from .. import examples, job
 from ..errors import StylelabError
-from ..images import to_pil
+from ..images import Picture, to_pil
 from ..method import Method, Step, knobs
 from . import runner
-from .widgets import Photo, endpoint_input, widget
+from .widgets import endpoint_input, photo, widget
 
 log = logging.getLogger("stylelab")
 
@@ -50,11 +50,12 @@ class Watch:
     """What a run looks like from outside: rate, time left, and the losses so far."""
 
     def __init__(self) -> None:
-        self.begun, self.first, self.losses = time.monotonic(), None, []
+        self.first, self.shown, self.losses = None, 0, []
 
     def status(self, step: Step) -> str:
         """Stage, step i of n, loss, it/s and time left as one line of Markdown."""
         now = time.monotonic()
+        self.shown += 1
         self.first = self.first or (now, step.i)
         rate = (step.i - self.first[1]) / max(now - self.first[0], 1e-3)
         parts = [f"**{step.stage}**", f"step {step.i} of {step.n}"]
@@ -110,24 +111,26 @@ def default_preset(method: Method) -> str:
     return "fast" if "fast" in method.presets and not torch.cuda.is_available() else next(iter(method.presets))
 
 
-def tab(method: Method, examples: list[tuple[str, str]]) -> None:
-    """Draw the tab inside an open `gr.Tab`, and the endpoint ``/NAME``.
-
-    Args:
-        examples: pairs of files, content and style.
-    """
+def tab(method: Method) -> None:
+    """Draw the tab inside an open `gr.Tab`, and the endpoint ``/NAME``."""
     declared, start = knobs(method.params), default_preset(method)
     values = vars(method.settings(start))
     gr.Markdown(f"{method.summary} [{method.paper}]({method.url}).")
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
             with gr.Row():
-                content = Photo("Content: the photo", elem_id=f"{method.name}-content", min_width=150)
-                style = Photo("Style: the painting", elem_id=f"{method.name}-style", min_width=150)
+                content = photo("Content: the photo", f"{method.name}-content")
+                style = photo("Style: the painting", f"{method.name}-style")
             with gr.Row():
                 run = gr.Button("Run", variant="primary", elem_id=f"{method.name}-run", min_width=120)
                 stop = gr.Button("Stop", variant="stop", elem_id=f"{method.name}-stop", min_width=120)
-            gr.Examples([list(pair) for pair in examples], [content, style], label="Examples", cache_examples=False)
+            clickable = gr.Examples(
+                [[str(examples.CONTENTS[c]), str(examples.STYLES[s])] for c, s in examples.PAIRS],
+                [content, style],
+                label="Examples: click to run",
+                cache_examples=False,
+                elem_id=f"{method.name}-examples",
+            )
             preset = gr.Radio(list(method.presets), value=start, label="Preset", elem_id=f"{method.name}-preset")
             widgets = {f.name: widget(f, values[f.name], f"{method.name}-{f.name}") for f in declared if not f.metadata["advanced"]}
             shuffle = gr.Checkbox(False, label="Draw a new seed for every run", elem_id=f"{method.name}-shuffle")
@@ -152,67 +155,60 @@ def tab(method: Method, examples: list[tuple[str, str]]) -> None:
                 report = gr.JSON(show_label=False, elem_id=f"{method.name}-report")
     pictures = gr.State({})
 
-    outputs = [status, live, slider, shown, download, reuse, curve, report, pictures, widgets["seed"]]
-    names = list(widgets)
+    names, after = list(widgets), (slider, shown, download, reuse)
+    outputs = [status, live, curve, report, pictures, widgets["seed"], *after]
+
+    def stepped(watch: Watch, step: Step) -> dict:
+        changed = {
+            status: watch.status(step),
+            live: gr.Image(value=preview(step), visible=True),
+            curve: gr.LinePlot(value=watch.curve(step), visible=True),
+        }
+        if watch.shown == 1:  # what the job before this one left
+            changed |= {part: gr.update(visible=False) for part in after}
+        return changed
+
+    def finished(content: Picture, result: job.Result) -> dict:
+        kept = {"before": to_pil(content.rgb).resize(result.image.size), "result": result.image, **result.extras}
+        choices = [name for name in kept if name != "before"]
+        return {
+            status: summary(result),
+            live: gr.Image(value=None, visible=False),
+            report: result.report,
+            pictures: kept,
+            widgets["seed"]: result.report["seed"],
+            slider: gr.ImageSlider(value=(kept["before"], result.image), visible=True),
+            shown: gr.Radio(choices, value="result", visible=len(choices) > 1),
+            download: gr.DownloadButton(value=written(result), visible=True),
+            reuse: gr.Button(visible=True),
+        }
 
     def on_run(content, style, preset, shuffle, *turned):
-        knob_values = dict(zip(names, turned, strict=True))
+        options = dict(zip(names, turned, strict=True))
         if shuffle:
-            knob_values["seed"] = random.randrange(2**31)
-        watch, heard = Watch(), False
-        for item in watched(method.name, content, style, preset=preset, **knob_values):
-            changed = dict.fromkeys(outputs, gr.skip())
+            options["seed"] = random.randrange(2**31)
+        watch = Watch()
+        yield {status: "Starting …"}
+        for item in watched(method.name, content, style, preset=preset, **options):
             if item is None:
-                if not heard:
-                    heard = True
-                    changed[status] = "Starting: another job may still be finishing its last step."
-            elif isinstance(item, Step):
-                changed |= {
-                    status: watch.status(item),
-                    live: gr.Image(value=preview(item), visible=True),
-                    curve: gr.LinePlot(value=watch.curve(item), visible=True),
-                }
-                if not heard or len(watch.losses) <= 2:  # the first step replaces what the last job left
-                    changed |= {
-                        slider: gr.ImageSlider(visible=False),
-                        shown: gr.Radio(visible=False),
-                        download: gr.DownloadButton(visible=False),
-                        reuse: gr.Button(visible=False),
-                    }
-                heard = True
+                yield {status: gr.skip()}
             else:
-                before = to_pil(content.rgb).resize(item.image.size)
-                all_pictures = {"result": item.image, **item.extras}
-                changed = {
-                    status: summary(item),
-                    live: gr.Image(value=None, visible=False),
-                    slider: gr.ImageSlider(value=(before, item.image), visible=True),
-                    shown: gr.Radio(list(all_pictures), value="result", visible=len(all_pictures) > 1),
-                    download: gr.DownloadButton(value=written(item), visible=True),
-                    reuse: gr.Button(visible=True),
-                    curve: gr.skip(),
-                    report: item.report,
-                    pictures: {"before": before, **all_pictures},
-                    widgets["seed"]: item.report["seed"],
-                }
-            yield changed
+                yield stepped(watch, item) if isinstance(item, Step) else finished(content, item)
 
     inputs = [content, style, preset, shuffle, *widgets.values()]
-    running = run.click(
-        on_run, inputs, outputs, api_visibility="private", show_progress="minimal", show_progress_on=status, **DEVICE_QUEUE
-    )
-    stop.click(lambda: "Stopped. The preview is how far it came.", None, status, cancels=[running], queue=False, api_visibility="private")
+    heavy = dict(api_visibility="private", show_progress="minimal", show_progress_on=status, **DEVICE_QUEUE)
+    light = dict(api_visibility="private", queue=False)
+    running = [
+        run.click(on_run, inputs, outputs, **heavy),
+        clickable.load_input_event.then(on_run, inputs, outputs, **heavy),
+    ]
+    stop.click(lambda: "Stopped. The preview is how far it came.", None, status, cancels=running, **light)
+    turnable = [name for name in names if name != "seed"]
     preset.input(
-        lambda chosen: [getattr(method.settings(chosen), name) for name in names if name != "seed"],
-        preset,
-        [widgets[name] for name in names if name != "seed"],
-        queue=False,
-        api_visibility="private",
+        lambda chosen: [getattr(method.settings(chosen), name) for name in turnable], preset, [widgets[n] for n in turnable], **light
     )
-    shown.input(
-        lambda chosen, kept: (kept["before"], kept[chosen]), [shown, pictures], slider, queue=False, api_visibility="private"
-    )
-    reuse.click(lambda kept: kept["result"], pictures, content, queue=False, api_visibility="private")
+    shown.input(lambda chosen, kept: (kept["before"], kept[chosen]), [shown, pictures], slider, **light)
+    reuse.click(lambda kept: kept["result"], pictures, content, **light)
     endpoint(method)
 
 
@@ -224,8 +220,8 @@ def endpoint(method: Method) -> None:
     declared = sorted(knobs(method.params), key=lambda f: {"size": 0, "seed": 1}.get(f.name, 2))
     with gr.Group(visible=False):
         inputs = [
-            Photo("content"),
-            Photo("style"),
+            photo("content"),
+            photo("style"),
             gr.Textbox(value=next(iter(method.presets)), label=f"One of {', '.join(method.presets)}."),
             *(endpoint_input(f) for f in declared),
         ]
@@ -249,6 +245,7 @@ def endpoint(method: Method) -> None:
     # Gradio takes the endpoint's parameter names from the signature; ours come from the declarations.
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     call.__signature__ = inspect.Signature(
-        [inspect.Parameter(name, kind) for name in ("content", "style", "preset", *(f.name for f in declared))]
+        [inspect.Parameter(name, kind) for name in ("content", "style", "preset")]
+        + [inspect.Parameter(f.name, kind, default=None) for f in declared]
     )
     trigger.click(call, inputs, outputs, api_name=method.name, api_description=f"{method.summary} ({method.paper})", **DEVICE_QUEUE)

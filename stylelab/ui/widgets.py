@@ -17,11 +17,7 @@ class Photo(gr.Image):
     Gradio's own decoding clips 16-bit pictures, drops transparency and shows a bare "Error" for what it cannot read.
     """
 
-    is_template = True  # the front end of gr.Image
-
-    def __init__(self, label: str | None = None, **options: Any):
-        options = {"sources": ["upload", "clipboard"], "height": 260, "buttons": ["fullscreen"], **options}
-        super().__init__(label=label, type="filepath", image_mode=None, **options)
+    is_template = True  # the front end of gr.Image; its props are read off the constructor's signature, so that stays as it is
 
     def preprocess(self, payload: Any) -> images.Picture | None:
         """The picture, read once and kept as tensors; `gr.Error` with the loader's sentence if it cannot be."""
@@ -33,6 +29,13 @@ class Photo(gr.Image):
             return images.load_picture(payload.path)
         except StylelabError as error:
             raise gr.Error(str(error), print_exception=False) from None
+
+
+def photo(label: str, elem_id: str | None = None) -> Photo:
+    """An input for a picture: upload or paste, no camera prompt in other people's pages."""
+    return Photo(
+        label=label, type="filepath", image_mode=None, sources=["upload", "clipboard"], height=220, min_width=150, elem_id=elem_id
+    )
 
 
 def widget(declared: Field, value: Any, elem_id: str) -> gr.components.Component:
@@ -49,10 +52,11 @@ def widget(declared: Field, value: Any, elem_id: str) -> gr.components.Component
 
 
 def endpoint_input(declared: Field) -> gr.components.Component:
-    """The API's parameter for a knob: empty means the preset's value. Ranges are checked by the method's own declaration."""
-    label = f"{declared.metadata['label']}: {declared.metadata['help']} Empty: the preset's value."
+    """The API's parameter for a knob: left out means the preset's value. Numbers are checked by the method's own declaration."""
+    meta = declared.metadata
+    label = f"{meta['label']}: {meta['help'] or 'true or false'}"
     if isinstance(declared.default, bool):
-        return gr.Checkbox(value=None, label=label)
-    if declared.metadata["choices"]:
-        return gr.Textbox(value=None, label=f"{label} One of {', '.join(declared.metadata['choices'])}.")
-    return gr.Number(value=None, label=label)
+        return gr.Radio([True, False], value=None, label=label)
+    if meta["choices"]:
+        return gr.Radio(list(meta["choices"]), value=None, label=label)
+    return gr.Number(value=None, label=f"{label} {meta['low']} to {meta['high']}.")
