@@ -47,3 +47,13 @@ CREDITS: dict[str, str] = {  # one line a photograph; sources and licences word 
     "Coffee": "Coffee cup, by Rachel Michetti, courtesy of Pikolo Espresso Bar, CC0 (scikit-image)",
     "Rocket": "Launch of DSCOVR on Falcon 9, by SpaceX, public domain (scikit-image)",
 }
+
+
+def result(method: str, content: str, style: str) -> Path:
+    """Where `figures` puts what a method makes of a pair: the thumbnail on the page, the picture in the README."""
+    return HERE / "results" / f"{method}-{CONTENTS[content].stem}-{STYLES[style].stem}.jpg"
+
+
+def pairs(method: str) -> list[tuple[Path, Path, Path]]:
+    """Files of a method's examples: result, content, style."""
+    return [(result(method, content, style), CONTENTS[content], STYLES[style]) for content, style in PAIRS]

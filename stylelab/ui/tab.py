@@ -15,6 +15,7 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 import torch
+from PIL import Image, ImageOps
 
 from .. import examples, job
 from ..errors import StylelabError
@@ -40,10 +41,9 @@ def explained(error: BaseException) -> gr.Error:
 
 
 def preview(step: Step) -> Any:
-    """A step's picture, small enough to send often."""
+    """A step's picture at one size whatever the scale it is at: small enough to send often, large enough to fill the place."""
     picture = to_pil(step.image)
-    picture.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
-    return picture
+    return ImageOps.contain(picture, (PREVIEW_SIDE, PREVIEW_SIDE), Image.Resampling.BILINEAR)
 
 
 class Watch:
@@ -66,7 +66,9 @@ class Watch:
         return " · ".join(parts)
 
     def curve(self, step: Step) -> pd.DataFrame:
-        """All losses seen so far, a row each."""
+        """The losses seen so far, a row each; another set of losses, with another scale, begins a new curve."""
+        if {name for *_, name in self.losses} != set(step.losses):
+            self.losses = []
         self.losses += [(step.i, float(value), name) for name, value in step.losses.items()]
         return pd.DataFrame(self.losses, columns=["step", "loss", "of"])
 
@@ -113,56 +115,55 @@ def default_preset(method: Method) -> str:
 
 def tab(method: Method) -> None:
     """Draw the tab inside an open `gr.Tab`, and the endpoint ``/NAME``."""
-    declared, start = knobs(method.params), default_preset(method)
+    name, declared, start = method.name, knobs(method.params), default_preset(method)
     values = vars(method.settings(start))
     gr.Markdown(f"{method.summary} [{method.paper}]({method.url}).")
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
             with gr.Row():
-                content = photo("Content: the photo", f"{method.name}-content")
-                style = photo("Style: the painting", f"{method.name}-style")
+                content = photo("Content: the photo", f"{name}-content")
+                style = photo("Style: the painting", f"{name}-style")
             with gr.Row():
-                run = gr.Button("Run", variant="primary", elem_id=f"{method.name}-run", min_width=120)
-                stop = gr.Button("Stop", variant="stop", elem_id=f"{method.name}-stop", min_width=120)
+                run = gr.Button("Run", variant="primary", elem_id=f"{name}-run", min_width=120)
+                stop = gr.Button("Stop", variant="stop", elem_id=f"{name}-stop", min_width=120)
+            finished_before = gr.Image(visible=False)  # only there for its thumbnails: what each example comes to
             clickable = gr.Examples(
-                [[str(examples.CONTENTS[c]), str(examples.STYLES[s])] for c, s in examples.PAIRS],
-                [content, style],
+                [[*map(str, pair)] for pair in examples.pairs(name)],
+                [finished_before, content, style],
                 label="Examples: click to run",
+                visible_columns=[0],
                 cache_examples=False,
-                elem_id=f"{method.name}-examples",
+                elem_id=f"{name}-examples",
             )
-            preset = gr.Radio(list(method.presets), value=start, label="Preset", elem_id=f"{method.name}-preset")
-            widgets = {f.name: widget(f, values[f.name], f"{method.name}-{f.name}") for f in declared if not f.metadata["advanced"]}
-            shuffle = gr.Checkbox(False, label="Draw a new seed for every run", elem_id=f"{method.name}-shuffle")
-            with gr.Accordion("Advanced", open=False):
-                widgets |= {f.name: widget(f, values[f.name], f"{method.name}-{f.name}") for f in declared if f.metadata["advanced"]}
         with gr.Column(scale=6, min_width=320):
-            status = gr.Markdown("Choose two pictures, or click an example, and press Run.", elem_id=f"{method.name}-status")
-            live = gr.Image(
-                label="Preview", format="jpeg", interactive=False, elem_id=f"{method.name}-preview", buttons=[], height=480
-            )
-            slider = gr.ImageSlider(
-                label="Before and after", format="png", max_height=640, visible=False, elem_id=f"{method.name}-slider"
-            )
-            shown = gr.Radio(["result"], value="result", label="Show", visible=False, elem_id=f"{method.name}-show")
+            status = gr.Markdown("Choose two pictures and press Run, or click an example.", elem_id=f"{name}-status")
+            live = gr.Image(label="Preview", format="jpeg", interactive=False, elem_id=f"{name}-preview", buttons=[], height=480)
+            slider = gr.ImageSlider(label="Before and after", format="png", max_height=640, visible=False, elem_id=f"{name}-slider")
+            shown = gr.Radio(["result"], value="result", label="Show", visible=False, elem_id=f"{name}-show")
             with gr.Row():
-                download = gr.DownloadButton("Full-size PNG", visible=False, elem_id=f"{method.name}-download")
-                reuse = gr.Button("Use the result as content", visible=False, elem_id=f"{method.name}-reuse")
-            curve = gr.LinePlot(
-                x="step", y="loss", color="of", title="Loss", height=220, visible=False, elem_id=f"{method.name}-curve"
-            )
+                download = gr.DownloadButton("Full-size PNG", visible=False, elem_id=f"{name}-download")
+                reuse = gr.Button("Use the result as content", visible=False, elem_id=f"{name}-reuse")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=5, min_width=320):
+            preset = gr.Radio(list(method.presets), value=start, label="Preset", elem_id=f"{name}-preset")
+            widgets = {f.name: widget(f, values[f.name], f"{name}-{f.name}") for f in declared if not f.metadata["advanced"]}
+            shuffle = gr.Checkbox(False, label="Draw a new seed for every run", elem_id=f"{name}-shuffle")
+            with gr.Accordion("Advanced", open=False):
+                widgets |= {f.name: widget(f, values[f.name], f"{name}-{f.name}") for f in declared if f.metadata["advanced"]}
+        with gr.Column(scale=6, min_width=320):
+            curve = gr.LinePlot(x="step", y="loss", color="of", height=220, visible=False, elem_id=f"{name}-curve")
             with gr.Accordion("Report", open=False):
-                report = gr.JSON(show_label=False, elem_id=f"{method.name}-report")
+                report = gr.JSON(show_label=False, elem_id=f"{name}-report")
     pictures = gr.State({})
 
-    names, after = list(widgets), (slider, shown, download, reuse)
+    turnable, after = list(widgets), (slider, shown, download, reuse)
     outputs = [status, live, curve, report, pictures, widgets["seed"], *after]
 
     def stepped(watch: Watch, step: Step) -> dict:
         changed = {
             status: watch.status(step),
             live: gr.Image(value=preview(step), visible=True),
-            curve: gr.LinePlot(value=watch.curve(step), visible=True),
+            curve: gr.LinePlot(value=watch.curve(step), title=f"Loss: {', '.join(step.losses)}", visible=True),
         }
         if watch.shown == 1:  # what the job before this one left
             changed |= {part: gr.update(visible=False) for part in after}
@@ -170,7 +171,7 @@ def tab(method: Method) -> None:
 
     def finished(content: Picture, result: job.Result) -> dict:
         kept = {"before": to_pil(content.rgb).resize(result.image.size), "result": result.image, **result.extras}
-        choices = [name for name in kept if name != "before"]
+        choices = [label for label in kept if label != "before"]
         return {
             status: summary(result),
             live: gr.Image(value=None, visible=False),
@@ -184,12 +185,12 @@ def tab(method: Method) -> None:
         }
 
     def on_run(content, style, preset, shuffle, *turned):
-        options = dict(zip(names, turned, strict=True))
+        options = dict(zip(turnable, turned, strict=True))
         if shuffle:
             options["seed"] = random.randrange(2**31)
         watch = Watch()
         yield {status: "Starting …"}
-        for item in watched(method.name, content, style, preset=preset, **options):
+        for item in watched(name, content, style, preset=preset, **options):
             if item is None:
                 yield {status: gr.skip()}
             else:
@@ -203,9 +204,12 @@ def tab(method: Method) -> None:
         clickable.load_input_event.then(on_run, inputs, outputs, **heavy),
     ]
     stop.click(lambda: "Stopped. The preview is how far it came.", None, status, cancels=running, **light)
-    turnable = [name for name in names if name != "seed"]
+    set_by_preset = [knob for knob in turnable if knob != "seed"]
     preset.input(
-        lambda chosen: [getattr(method.settings(chosen), name) for name in turnable], preset, [widgets[n] for n in turnable], **light
+        lambda chosen: [getattr(method.settings(chosen), knob) for knob in set_by_preset],
+        preset,
+        [widgets[knob] for knob in set_by_preset],
+        **light,
     )
     shown.input(lambda chosen, kept: (kept["before"], kept[chosen]), [shown, pictures], slider, **light)
     reuse.click(lambda kept: kept["result"], pictures, content, **light)

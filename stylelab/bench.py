@@ -1,0 +1,71 @@
+"""``python -m stylelab bench``: the README's table of seconds, first preview and memory, as Markdown on stdout.
+
+Every row is a job in a process of its own, on the same pair of example pictures: networks load first, pictures are files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import platform
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from . import examples, job
+from .method import Step
+
+PAIR = (examples.CONTENTS["Pagoda"], examples.STYLES["Swirling night"])
+SIZES = {"cpu": (256,), "cuda": (256, 512)}
+
+
+def machine() -> str:
+    """Processor, cores used, accelerator, torch: what the figures belong to."""
+    name = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").is_file():
+        name = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), name)
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ", no GPU"
+    return f"{name}, {torch.get_num_threads()} of {os.cpu_count()} cores{gpu}, torch {torch.__version__}"
+
+
+def measure(name: str, preset: str, size: int, device: str, knobs: dict[str, Any]) -> dict[str, float]:
+    """One job: seconds to the first picture and in all, without loading the networks; MB of memory; metrics."""
+    job.model_of(name, job.device_called(device), "auto")
+    begun, first = time.perf_counter(), None
+    for item in job.stream(name, *PAIR, preset=preset, device=device, size=size, **knobs):
+        if first is None and isinstance(item, Step) and item.image is not None:
+            first = time.perf_counter() - begun
+    report = item.report
+    return {"first": first, "seconds": report["seconds"], "memory": report["peak_memory_mb"], **report["metrics"]}
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m stylelab bench", description=__doc__.split(":")[0])
+    parser.add_argument("--method", choices=list(job.METHODS), action="append", help="default: all")
+    parser.add_argument("--preset", action="append", help="default: all of a method's")
+    parser.add_argument("--size", type=int, action="append", help="default: 256, on a GPU also 512")
+    parser.add_argument("--runs", type=int, default=1, help="runs per row; medians are shown")
+    parser.add_argument("--device", default="auto")
+    args = parser.parse_args(argv)
+    device = job.device_called(args.device).type
+    print(f"{machine()}; {PAIR[0].name} and {PAIR[1].name}, medians of {args.runs}\n")
+    print("| job | size | first preview | seconds | memory | style distance | structure change |\n|---|---|---|---|---|---|---|")
+    fresh = multiprocessing.get_context("spawn")
+    for name in args.method or job.METHODS:
+        for preset in args.preset or job.METHODS[name].presets:
+            for size in args.size or SIZES[device]:
+                runs = []
+                for _ in range(args.runs):
+                    with fresh.Pool(1) as pool:  # its own process: a peak of memory is a process's
+                        runs.append(pool.apply(measure, (name, preset, size, device, {})))
+                middle = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+                print(
+                    f"| {name} `{preset}` | {size} px | {middle['first']:.1f} s | {middle['seconds']:.1f} s | {middle['memory']:.0f} MB "
+                    f"| {middle['style_distance']:.2f} | {middle['structure_change']:.2f} |",
+                    flush=True,
+                )
+    return 0

@@ -1,0 +1,145 @@
+"""The page as a person drives it, in Debian's chromium without a network: upload, run, previews, Stop, errors, a phone's width.
+
+Skipped where there is no chromium, unless STYLELAB_BROWSER=required.
+"""
+
+import os
+import shutil
+import time
+
+import pytest
+
+from stylelab import examples
+
+CHROMIUM = shutil.which("chromium")
+if CHROMIUM is None and os.environ.get("STYLELAB_BROWSER") == "required":
+    raise RuntimeError("the browser tests are required here, and there is no chromium")
+
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")]
+CAT, NIGHT = str(examples.CONTENTS["Cat"]), str(examples.STYLES["Swirling night"])
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, url):
+    """The page, ready, wide; every request that leaves this machine and every script error fails the test."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    outside, errors = [], []
+    page.on("request", lambda r: outside.append(r.url) if "127.0.0.1" not in r.url and r.url.startswith("http") else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(url)
+    page.wait_for_selector("#nnst-content input[type=file]", state="attached")
+    yield page
+    page.close()
+    assert outside == [] and errors == []
+
+
+def upload(page, content=CAT, style=NIGHT):
+    for which, file in (("content", content), ("style", style)):
+        page.set_input_files(f"#nnst-{which} input[type=file]", file)
+    page.wait_for_selector("#nnst-content img")
+    page.wait_for_selector("#nnst-style img")
+
+
+def knob(page, name, value):
+    box = page.locator(f"#nnst-{name} input[type=number]")
+    box.fill(str(value))
+    box.press("Enter")
+
+
+def status(page):
+    return page.inner_text("#nnst-status")
+
+
+def wait_for_status(page, text, seconds=120):
+    page.wait_for_function(f"document.querySelector('#nnst-status')?.innerText.includes({text!r})", timeout=seconds * 1000)
+
+
+def test_upload_run_previews_result_and_tab_switch(page):
+    upload(page)
+    knob(page, "size", 64)
+    knob(page, "iterations", 30)
+    page.click("#nnst-run")
+    page.wait_for_selector("#nnst-preview img")
+    wait_for_status(page, "step")
+    assert "of 90" in status(page) or "of 120" in status(page)
+    wait_for_status(page, "Done")
+    page.wait_for_selector("#nnst-slider img")
+    page.locator("#nnst-show").get_by_text("uncoloured").click()
+    page.get_by_role("tab", name="About").click()
+    page.wait_for_selector("#about-text")
+    page.get_by_role("tab", name="Neural Neighbor").click()
+    assert "Done" in status(page) and page.locator("#nnst-slider img").count() >= 2
+    with page.expect_download() as download:
+        page.click("#nnst-download")
+    assert download.value.suggested_filename.startswith("nnst-") and download.value.suggested_filename.endswith(".png")
+
+
+def test_stop_is_immediate_and_the_next_run_works(page):
+    upload(page)
+    knob(page, "size", 128)
+    knob(page, "iterations", 500)
+    page.click("#nnst-run")
+    wait_for_status(page, "step")
+    begun = time.monotonic()
+    page.click("#nnst-stop")
+    wait_for_status(page, "Stopped", 5)
+    assert time.monotonic() - begun < 3  # one second on an idle machine; a busy CI gets some more
+    stopped = status(page)
+    time.sleep(1)
+    assert status(page) == stopped
+    knob(page, "size", 64)
+    knob(page, "iterations", 2)
+    page.click("#nnst-run")
+    wait_for_status(page, "Done")
+
+
+def test_a_text_file_called_png_is_one_sentence(page, tmp_path):
+    fake = tmp_path / "holiday.png"
+    fake.write_text("these are words")
+    page.set_input_files("#nnst-content input[type=file]", str(fake))
+    page.set_input_files("#nnst-style input[type=file]", NIGHT)
+    page.wait_for_selector("#nnst-style img")
+    page.click("#nnst-run")
+    toast = page.wait_for_selector(".toast-body")
+    assert "holiday.png" in toast.inner_text() and "Traceback" not in toast.inner_text()
+
+
+def test_run_without_pictures_says_what_is_missing(page):
+    page.click("#nnst-run")
+    assert "Choose a content" in page.wait_for_selector(".toast-body").inner_text()
+
+
+def test_an_example_runs_on_one_click(page):
+    page.locator("#nnst-examples button").first.click()
+    page.wait_for_selector("#nnst-preview img", timeout=60_000)
+    wait_for_status(page, "step")
+    page.click("#nnst-stop")
+    wait_for_status(page, "Stopped", 5)
+
+
+def test_presets_turn_the_knobs(page):
+    page.locator("#nnst-preset").get_by_text("official").click()
+    page.wait_for_function("document.querySelector('#nnst-iterations input[type=number]').value == '200'")
+    page.locator("#nnst-preset").get_by_text("fast").click()
+    page.wait_for_function("document.querySelector('#nnst-iterations input[type=number]').value != '200'")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_phone_has_no_sideways_scrolling(browser, url, theme):
+    page = browser.new_page(viewport={"width": 390, "height": 844}, has_touch=True)
+    page.goto(f"{url}?__theme={theme}")
+    page.wait_for_selector("#nnst-content input[type=file]", state="attached")
+    upload(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.close()
