@@ -39,7 +39,13 @@ def add_method(commands, method: Method) -> None:
     group = command.add_argument_group("knobs", "defaults are those of preset paper")
     for knob in knobs(method.params):
         meta = knob.metadata
-        allowed = ", ".join(meta["choices"]) if meta["choices"] else f"{meta['low']} to {meta['high']}" if meta["low"] is not None else ""
+        allowed = (
+            ", ".join(meta["choices"])
+            if meta["choices"]
+            else f"{meta['low']} to {meta['high']}"
+            if meta["low"] is not None
+            else ""
+        )
         text = f"{meta['help'] or meta['label']} [{allowed + '; ' if allowed else ''}{knob.default}]".replace("%", "%%")
         names = {f"--{knob.name}", f"--{knob.name.replace('_', '-')}"}
         group.add_argument(*sorted(names), dest=f"knob_{knob.name}", metavar="VALUE", help=text)

@@ -27,7 +27,8 @@ def machine() -> str:
     """Processor, cores used, accelerator, torch: what the figures belong to."""
     name = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").is_file():
-        name = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), name)
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), name)
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ", no GPU"
     return f"{name}, {torch.get_num_threads()} of {os.cpu_count()} cores{gpu}, torch {torch.__version__}"
 
@@ -63,9 +64,6 @@ def main(argv: list[str]) -> int:
                     with fresh.Pool(1) as pool:  # its own process: a peak of memory is a process's
                         runs.append(pool.apply(measure, (name, preset, size, device, {})))
                 middle = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
-                print(
-                    f"| {name} `{preset}` | {size} px | {middle['first']:.1f} s | {middle['seconds']:.1f} s | {middle['memory']:.0f} MB "
-                    f"| {middle['style_distance']:.2f} | {middle['structure_change']:.2f} |",
-                    flush=True,
-                )
+                row = f"| {name} `{preset}` | {size} px | {middle['first']:.1f} s | {middle['seconds']:.1f} s | {middle['memory']:.0f} MB"
+                print(f"{row} | {middle['style_distance']:.2f} | {middle['structure_change']:.2f} |", flush=True)
     return 0

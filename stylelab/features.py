@@ -106,7 +106,9 @@ class VGG(nn.Module):
         if unknown := wanted - set(self.names):
             raise ValueError(f"{self.arch} has no layer {sorted(unknown)[0]}; it has {', '.join(self.names)}")
         if min(image.shape[-2:]) < SMALLEST_SIDE:
-            raise ValueError(f"picture of {image.shape[-1]}x{image.shape[-2]} pixels: both sides must be at least {SMALLEST_SIDE}")
+            raise ValueError(
+                f"picture of {image.shape[-1]}x{image.shape[-2]} pixels: both sides must be at least {SMALLEST_SIDE}"
+            )
         x, found, block = (image - self.mean) / self.std, {}, "1"
         for name in self.names:
             if len(found) == len(wanted):

@@ -44,16 +44,13 @@ def nearest(queries: Tensor, keys: Tensor) -> Tensor:
     fast = has_fast_bf16(keys.device)
     table = padded.to(torch.bfloat16 if fast else keys.dtype).T
     height = max(32, TABLE // len(padded) // 32 * 32)  # whole tiles of the matrix product
-    products = table.new_empty(min(height, len(queries)), len(padded))  # one allocation: fresh memory each time costs as much again
+    products = table.new_empty(min(height, len(queries)), len(padded))  # fresh memory for each chunk would double the time
     found = []
     for chunk in queries.split(height):
         similarity = products[: len(chunk)]
         torch.mm(chunk.to(table.dtype), table, out=similarity)
         similarity = similarity.view(len(chunk), -1, GROUPS)  # key = row * GROUPS + group
-        if fast:
-            groups = similarity.amax(1).topk(SHORTLIST, dim=1).indices
-        else:
-            groups = similarity.amax(1).argmax(1, keepdim=True)
+        groups = similarity.amax(1).topk(SHORTLIST if fast else 1, dim=1).indices
         column = similarity.gather(2, groups[:, None].expand(-1, similarity.shape[1], -1))
         candidates = column.argmax(1) * GROUPS + groups
         if fast:

@@ -52,7 +52,12 @@ MONOCHROME = {"filter, then match": 4e-5, "match, then filter": 6e-5}  # largest
 @dataclass(frozen=True)
 class NNSTParams(Params):
     alpha: float = knob(
-        0.25, "Stylisation", 0.0, 1.0, step=0.05, help="Weight of the coarser result when matching: 0 keeps most content, 1 least (α)."
+        0.25,
+        "Stylisation",
+        0.0,
+        1.0,
+        step=0.05,
+        help="Weight of the coarser result when matching: 0 keeps most content, 1 least (α).",
     )
     colour: str = knob(
         "style",
@@ -64,7 +69,9 @@ class NNSTParams(Params):
     iterations: int = knob(200, "Updates per scale", 1, 500, step=1, help="Adam updates at each scale, and again when splitting.")
     rotations: bool = knob(True, "Rotations", help="Also match the style turned by 90, 180 and 270 degrees.")
     splitting: bool = knob(
-        True, "Feature splitting", help="Finish by matching every layer by itself after each update: sharper, more varied strokes."
+        True,
+        "Feature splitting",
+        help="Finish by matching every layer by itself after each update: sharper, more varied strokes.",
     )
     zero_centre: bool = knob(True, "Zero-centre features", help="Subtract the mean feature before matching.", advanced=True)
     coarsest: str = knob(
@@ -81,9 +88,15 @@ class NNSTParams(Params):
         advanced=True,
     )
     colour_order: str = knob(
-        "filter, then match", "Colour order", choices=tuple(MONOCHROME), help="Order of the two steps of colour = style.", advanced=True
+        "filter, then match",
+        "Colour order",
+        choices=tuple(MONOCHROME),
+        help="Order of the two steps of colour = style.",
+        advanced=True,
     )
-    learning_rate: float = knob(ADAM["lr"], "Learning rate", 1e-4, 2e-2, step=1e-4, help="Adam's, for pixels in [0, 1].", advanced=True)
+    learning_rate: float = knob(
+        ADAM["lr"], "Learning rate", 1e-4, 2e-2, step=1e-4, help="Adam's, for pixels in [0, 1].", advanced=True
+    )
 
 
 def hypercolumns(features: dict[str, Tensor], size: tuple[int, int]) -> Tensor:
@@ -234,15 +247,14 @@ def run(vgg: VGG, content: Tensor, style: Tensor, params: NNSTParams) -> Iterato
             i += 1
             if i < n:
                 yield Step(i, n, f"{side} px", result.clamp(0, 1), {"hypercolumns": loss})
-    losses = {"hypercolumns": loss}
+    painted, losses = result, {"hypercolumns": loss}
     if params.splitting:
         split = SplitLoss(vgg, s, params, generator)
-        for result, loss in descend(result, split, params.iterations, params.learning_rate):
-            i += 1
-            losses = {"splitting": loss}
+        for painted, loss in descend(result, split, params.iterations, params.learning_rate):
+            i, losses = i + 1, {"splitting": loss}
             if i < n:
-                yield Step(i, n, "feature splitting", result.clamp(0, 1), losses)
-    painted = result.clamp(0, 1)
+                yield Step(i, n, "feature splitting", painted.clamp(0, 1), losses)
+    painted = painted.clamp(0, 1)
     finish = {
         "style": lambda: coloured(original, s, painted, params),
         "as painted": lambda: painted,

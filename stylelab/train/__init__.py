@@ -1,4 +1,4 @@
-"""Training of everything that ships in ``weights/``: ``python -m stylelab.train.NAME --help``. What two trainers share is here."""
+"""Training of everything that ships in ``weights/``: ``python -m stylelab.train.NAME --help``. Shared pieces."""
 
 from __future__ import annotations
 

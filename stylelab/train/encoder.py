@@ -180,7 +180,9 @@ def train(folder: Path, out: Path, device: torch.device, epochs: int, run: Path,
             group["lr"] = rate
         index = order[within * BATCH : (within + 1) * BATCH]
         size = SIZES[torch.randint(len(SIZES), (), generator=generator)]
-        batch = augment(data[index.to(device)], size, smallest_crop(done), generator).contiguous(memory_format=torch.channels_last)
+        batch = augment(data[index.to(device)], size, smallest_crop(done), generator).contiguous(
+            memory_format=torch.channels_last
+        )
         with fast_arithmetic(device):
             logits = network(batch)
         loss = F.cross_entropy(logits.float(), labels[index].to(device), label_smoothing=LABEL_SMOOTHING)
@@ -189,7 +191,9 @@ def train(folder: Path, out: Path, device: torch.device, epochs: int, run: Path,
         optimiser.step()
         progress(step + 1, epoch=epoch, loss=loss.item(), lr=rate)
         if (step + 1) % steps_per_epoch == 0:
-            save_checkpoint(run / "last.pt", {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "step": step + 1})
+            save_checkpoint(
+                run / "last.pt", {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "step": step + 1}
+            )
             if (epoch + 1) % 3 == 0 or step + 1 == total:
                 network.eval()
                 print(f"epoch {epoch + 1}: top-1 {accuracy(network, val_data, val_labels, device):.2f} %", flush=True)

@@ -9,11 +9,10 @@ import torch
 
 from .. import examples, job, weights
 from ..errors import StylelabError
-from .tab import tab
+from .tab import KEPT, tab
 
 THEME = gr.themes.Soft(primary_hue="indigo")
 CSS = "footer {opacity: .7} .gradio-container {max-width: 1280px !important; margin: 0 auto}"
-KEPT = 3600  # seconds that uploads and results stay on the server
 
 
 def machine() -> str:
@@ -60,7 +59,8 @@ def build() -> gr.Blocks:
 def about() -> str:
     """Papers, privacy, the API, credits."""
     papers = "\n".join(
-        f"- **{m.title}**: [{m.paper}]({m.url}). API `/{m.name}`, shell `python -m stylelab {m.name}`." for m in job.METHODS.values()
+        f"- **{m.title}**: [{m.paper}]({m.url}). API `/{m.name}`, shell `python -m stylelab {m.name}`."
+        for m in job.METHODS.values()
     )
     credits = "\n".join(f"- {label}: {credit}." for label, credit in examples.CREDITS.items())
     return f"""### Papers

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import logging
 import random
 import secrets
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -28,6 +30,7 @@ log = logging.getLogger("stylelab")
 
 PREVIEW_EVERY = 0.4  # seconds; a preview costs some milliseconds to encode and a message to the browser
 PREVIEW_SIDE = 512  # px; the final picture is sent whole
+KEPT = 3600  # seconds that uploads and results stay on the server
 DEVICE_QUEUE = dict(concurrency_limit=1, concurrency_id="device")  # all heavy events of all tabs share one place
 
 
@@ -93,7 +96,15 @@ def watched(name: str, content: Any, style: Any, **options: Any) -> Iterator[Ste
 
 
 def written(result: job.Result) -> str:
-    """The full-size PNG in a folder of its own under a name that tells what it is; Gradio removes it with its cache."""
+    """The full-size PNG in a folder of its own under a name that tells what it is; Gradio copies it into its cache.
+
+    Raises:
+        BadInput: the disk is full.
+    """
+    for old in Path(tempfile.gettempdir()).glob("stylelab-*/*.png"):
+        with contextlib.suppress(OSError):
+            if time.time() - old.stat().st_mtime > KEPT:
+                shutil.rmtree(old.parent)
     folder = Path(tempfile.mkdtemp(prefix="stylelab-"))
     path = folder / f"{result.report['method']}-{result.report['preset']}-{result.report['seed']}.png"
     result.save(path)
@@ -138,7 +149,9 @@ def tab(method: Method) -> None:
         with gr.Column(scale=6, min_width=320):
             status = gr.Markdown("Choose two pictures and press Run, or click an example.", elem_id=f"{name}-status")
             live = gr.Image(label="Preview", format="jpeg", interactive=False, elem_id=f"{name}-preview", buttons=[], height=480)
-            slider = gr.ImageSlider(label="Before and after", format="png", max_height=640, visible=False, elem_id=f"{name}-slider")
+            slider = gr.ImageSlider(
+                label="Before and after", format="png", max_height=640, visible=False, elem_id=f"{name}-slider"
+            )
             shown = gr.Radio(["result"], value="result", label="Show", visible=False, elem_id=f"{name}-show")
             with gr.Row():
                 download = gr.DownloadButton("Full-size PNG", visible=False, elem_id=f"{name}-download")
@@ -172,15 +185,20 @@ def tab(method: Method) -> None:
     def finished(content: Picture, result: job.Result) -> dict:
         kept = {"before": to_pil(content.rgb).resize(result.image.size), "result": result.image, **result.extras}
         choices = [label for label in kept if label != "before"]
+        said, file = summary(result), None
+        try:
+            file = written(result)
+        except StylelabError as error:  # the picture is not lost with its file
+            said = f"{said}\n\n⚠️ {error}"
         return {
-            status: summary(result),
+            status: said,
             live: gr.Image(value=None, visible=False),
             report: result.report,
             pictures: kept,
             widgets["seed"]: result.report["seed"],
             slider: gr.ImageSlider(value=(kept["before"], result.image), visible=True),
             shown: gr.Radio(choices, value="result", visible=len(choices) > 1),
-            download: gr.DownloadButton(value=written(result), visible=True),
+            download: gr.DownloadButton(value=file, visible=file is not None),
             reuse: gr.Button(visible=True),
         }
 
@@ -237,7 +255,9 @@ def endpoint(method: Method) -> None:
         trigger = gr.Button()
 
     def call(content, style, preset, *turned):
-        for item in watched(method.name, content, style, preset=preset, **dict(zip((f.name for f in declared), turned, strict=True))):
+        for item in watched(
+            method.name, content, style, preset=preset, **dict(zip((f.name for f in declared), turned, strict=True))
+        ):
             if item is None:
                 yield gr.skip(), gr.skip(), gr.skip()
             elif isinstance(item, Step):
@@ -252,4 +272,6 @@ def endpoint(method: Method) -> None:
         [inspect.Parameter(name, kind) for name in ("content", "style", "preset")]
         + [inspect.Parameter(f.name, kind, default=None) for f in declared]
     )
-    trigger.click(call, inputs, outputs, api_name=method.name, api_description=f"{method.summary} ({method.paper})", **DEVICE_QUEUE)
+    trigger.click(
+        call, inputs, outputs, api_name=method.name, api_description=f"{method.summary} ({method.paper})", **DEVICE_QUEUE
+    )

@@ -1,0 +1,90 @@
+"""What all tests share: no network, devices, small pictures, an untrained extractor."""
+
+from __future__ import annotations
+
+import os
+
+# Before gradio and huggingface_hub are imported. HF_HUB_OFFLINE stays unset: test_weights talks to a Hub on loopback.
+os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1")
+
+import socket
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from stylelab import precision
+from stylelab.features import VGG
+
+LOOPBACK = {"127.0.0.1", "localhost", "::1", "0.0.0.0", "", None}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_network():
+    """Looking up any name but this machine's fails."""
+    real = socket.getaddrinfo
+
+    def guarded(host, *args, **options):
+        if (host.decode() if isinstance(host, bytes) else host) not in LOOPBACK:
+            raise OSError(f"the tests have no network: {host}")
+        return real(host, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", guarded)
+        yield
+
+
+@pytest.fixture(params=["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"])
+def device(request) -> torch.device:
+    """Every device there is here."""
+    return torch.device(request.param)
+
+
+def _photo(height: int, width: int, seed: int = 0) -> Tensor:
+    """A made-up picture (1, 3, height, width) in [0, 1]: gradients, soft-edged discs, a hard edge and some stripes."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def colour() -> Tensor:
+        return torch.rand(3, 1, 1, generator=generator)
+
+    y, x = torch.meshgrid(torch.linspace(0, 1, height), torch.linspace(0, 1, width), indexing="ij")
+    image = colour() * x + colour() * (1 - y)
+    for _ in range(4):
+        cx, cy, radius = torch.rand(3, generator=generator)
+        inside = torch.sigmoid(60 * (0.05 + radius / 4 - ((x - cx) ** 2 + (y - cy) ** 2).sqrt()))
+        image = image + inside * (colour() - image)
+    image = torch.where(x + y * torch.rand((), generator=generator) > 0.9, colour(), image)
+    return (image + 0.1 * torch.sin(40 * (x + colour() * y))).clamp(0, 1)[None]
+
+
+@pytest.fixture(scope="session")
+def photo():
+    """`photo(height, width, seed)`; see `_photo`."""
+    return _photo
+
+
+def _untrained(width: int = 4, seed: int = 0) -> VGG:
+    generator = torch.Generator().manual_seed(seed)
+    network = VGG("vgg19", width).eval()
+    for name in network.names:
+        nn.init.kaiming_normal_(getattr(network, name).weight, nonlinearity="relu", generator=generator)
+        nn.init.uniform_(getattr(network, name).bias, -0.1, 0.1, generator=generator)
+    network.weights = []
+    return network
+
+
+@pytest.fixture(scope="session")
+def untrained():
+    """`untrained(width=4, seed=0)`: a VGG-19 with random parameters, made of no files."""
+    return _untrained
+
+
+@pytest.fixture
+def bf16(monkeypatch):
+    """`bf16(True)` or `bf16(False)`: bf16 wherever it may be used, or nowhere, whatever this machine is good at."""
+
+    def choose(fast: bool) -> None:
+        monkeypatch.setattr(precision, "has_fast_bf16", lambda device: fast)
+        monkeypatch.setattr("stylelab.matching.has_fast_bf16", lambda device: fast)
+
+    return choose
