@@ -43,7 +43,7 @@ def test_as_good_as_brute_force(m, k, channels, fast, bf16, device, monkeypatch)
     short = similarity.amax(1) - similarity.gather(1, found[:, None])[:, 0]
     assert short.max() < (BF16 if fast else 1e-6)
     if fast:
-        assert (short < 1e-6).float().mean() > 0.95  # the shortlist: nearly always the very best
+        assert short.mean() < BF16 / 16  # thanks to the shortlist, nearly always the very best
     else:
         assert torch.equal(found, similarity.argmax(1))
 

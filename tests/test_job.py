@@ -1,0 +1,247 @@
+"""A job from pictures to pictures and a report: what is in it, that it reproduces, and what is refused."""
+
+import dataclasses
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import stylelab
+from stylelab import METHODS, BadInput, Result, Step, StylelabError, WeightsMissing, job, metrics
+from stylelab.images import read_report
+
+KEYS = (
+    *("method", "preset", "params", "seed", "device", "dtype", "weights", "content_size", "size", "iterations", "seconds"),
+    *("peak_memory_mb", "losses", "metrics"),
+)
+QUICK = dict(size=64, device="cpu", iterations=1)
+
+
+def picture(width: int, height: int, seed: int = 0) -> Image.Image:
+    """Gradients and a disc, fast to make at any size."""
+    y, x = np.ogrid[0:1 : height * 1j, 0:1 : width * 1j]
+    colours = np.random.default_rng(seed).uniform(0, 255, (3, 3))
+    image = x[..., None] * colours[0] + (1 - y)[..., None] * colours[1] * 0.5
+    image = np.where(((x - 0.4) ** 2 + (y - 0.5) ** 2 < 0.06)[..., None], colours[2], image)
+    return Image.fromarray(image.clip(0, 255).astype(np.uint8))
+
+
+@pytest.fixture
+def model(untrained, monkeypatch):
+    """Untrained networks for the method and for the metrics."""
+    network = untrained()
+    monkeypatch.setitem(METHODS, "nnst", dataclasses.replace(METHODS["nnst"], load=lambda device, family: network.to(device)))
+    monkeypatch.setattr(metrics, "load_extractor", lambda arch, family, device: network)
+    job.model_of.cache_clear()
+    yield network
+    job.model_of.cache_clear()
+
+
+@pytest.fixture
+def running(monkeypatch):
+    """`running(run)` puts another `run` into nnst."""
+
+    def replace(run):
+        monkeypatch.setitem(METHODS, "nnst", dataclasses.replace(METHODS["nnst"], run=run))
+
+    return replace
+
+
+def refusal(*args, **options) -> str:
+    """The one sentence with which a job is refused."""
+    with pytest.raises(StylelabError) as error:
+        stylelab.stylize(*args, **options)
+    sentence = str(error.value)
+    assert sentence.endswith(".") and "\n" not in sentence
+    return sentence
+
+
+def test_stream_gives_steps_then_a_result(model):
+    *steps, result = stylelab.stream("nnst", picture(64, 48), picture(64, 64, 1), **QUICK)
+    assert all(isinstance(step, Step) for step in steps) and isinstance(result, Result)
+    assert steps[-1].i == steps[-1].n == len(steps) == result.report["iterations"]
+    assert result.image.mode == "RGB" and result.image.size == (64, 48)
+    assert result.extras.keys() == steps[-1].extras.keys() == {"uncoloured"}
+    assert result.extras["uncoloured"].size == (64, 48)
+
+
+def test_the_report(model):
+    model.weights = [{"name": "made up", "family": "compact", "sha256": "00"}]
+    result = stylelab.stylize("nnst", picture(90, 70), picture(64, 64, 1), preset="fast", seed=3, **QUICK)
+    report = result.report
+    assert tuple(report) == KEYS
+    assert json.loads(json.dumps(report)) == report
+    expected = {"method": "nnst", "preset": "fast", "seed": 3, "device": "cpu", "dtype": "float32", "weights": model.weights}
+    expected |= {"content_size": [90, 70], "size": [64, 50]}
+    assert {key: report[key] for key in expected} == expected
+    settings = dataclasses.asdict(METHODS["nnst"].settings("fast", size=64, seed=3, iterations=1))
+    assert report["params"] | {"seed": 3} == settings
+    assert report["losses"].keys() == {"hypercolumns", "splitting"} and all(len(ends) == 2 for ends in report["losses"].values())
+    assert report["metrics"].keys() == {"style_distance", "structure_change", "ssim"}
+    assert report["seconds"] > 0 and 50 < report["peak_memory_mb"] < 100_000
+
+
+def test_losses_are_first_and_last(model, running):
+    image = torch.zeros(1, 3, 64, 64)
+    running(lambda *_: (Step(i, 3, "x", image, {"loss": torch.tensor(1.0 / i)}) for i in (1, 2, 3)))
+    report = stylelab.stylize("nnst", picture(64, 64), picture(64, 64, 1), **QUICK).report
+    assert report["losses"] == {"loss": [1.0, 0.333333]}
+
+
+def test_the_report_inside_the_png_reproduces_the_picture(model, tmp_path):
+    content, style = picture(80, 61), picture(64, 70, 1)
+    knobs = dict(alpha=0.4, rotations=False, colour="content", coarsest="64 px", content_band=True)
+    first = stylelab.stylize("nnst", content, style, "official", 128, 7, device="cpu", iterations=2, **knobs)
+    first.save(tmp_path / "out.png")
+    report = read_report(tmp_path / "out.png")
+    assert report == first.report
+    again = stylelab.stylize(report["method"], content, style, report["preset"], seed=report["seed"], device="cpu", **report["params"])
+    assert again.image.tobytes() == first.image.tobytes()
+    other = stylelab.stylize(report["method"], content, style, report["preset"], seed=8, device="cpu", **report["params"])
+    assert other.image.tobytes() != first.image.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "size", "expected"),
+    [(850, 272, 64, (64, 20)), (850, 756, 80, (80, 71)), (64, 64, 64, (64, 64)), (64, 64, 96, (96, 96)), (71, 205, 96, (33, 96))],
+)
+def test_sizes(width, height, size, expected, model):
+    result = stylelab.stylize("nnst", picture(width, height), picture(64, 64, 1), **QUICK | {"size": size})
+    assert result.image.size == expected == tuple(result.report["size"])
+    assert result.report["content_size"] == [width, height]
+
+
+def test_a_large_photo_works(model):
+    file = io.BytesIO()
+    picture(4000, 3000).save(file, "JPEG")
+    result = stylelab.stylize("nnst", file.getvalue(), picture(64, 64, 1), **QUICK)
+    assert result.image.size == (64, 48)
+
+
+@pytest.mark.parametrize("role", ["content", "style"])
+def test_a_strip_is_refused(role, model):
+    pictures = {"content": picture(64, 64), "style": picture(64, 64)} | {role: picture(2000, 30)}
+    assert "2000x30" in refusal("nnst", *pictures.values(), **QUICK)
+
+
+@pytest.mark.parametrize("role", ["content", "style"])
+def test_too_narrow_for_this_size_only(role, model):
+    pictures = {"content": picture(64, 64), "style": picture(64, 64)} | {role: picture(500, 100)}
+    sentence = refusal("nnst", *pictures.values(), **QUICK)
+    assert sentence.startswith(f"The {role} picture of 500x100 pixels would be 64x13 at size 64: ")
+    assert int(re.search(r"at least (\d+)\.$", sentence)[1]) == 80
+    job.check_shape(job.images.load_picture(picture(500, 100)), 80, role)
+
+
+def test_what_is_refused(model, monkeypatch, tmp_path):
+    pictures = picture(64, 64), picture(64, 64, 1)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert refusal("nnst", *pictures, size=64, device="cuda").startswith("There is no CUDA GPU here")
+    assert refusal("nnst", *pictures, size=64, device="tpu") == "device must be one of auto, cpu, cuda, not 'tpu'."
+    assert refusal("gatys", *pictures) == f"method must be one of {', '.join(METHODS)}, not 'gatys'."
+    assert refusal("nnst", *pictures, weights="tiny", size=64) == "weights must be one of auto, compact, full, not 'tiny'."
+    assert refusal("nnst", *pictures, preset="slow").startswith("preset must be one of ")
+    assert refusal("nnst", *pictures, alpha=2).startswith("alpha must be between ")
+    assert "nowhere.jpg" in refusal("nnst", tmp_path / "nowhere.jpg", pictures[1], size=64)
+
+
+def test_nothing_runs_before_the_first_next(model):
+    stream = stylelab.stream("gatys", None, None)
+    with pytest.raises(BadInput):
+        next(stream)
+
+
+def test_auto_is_the_gpu_where_there_is_one(monkeypatch):
+    for there, kind in [(True, "cuda"), (False, "cpu")]:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        assert job.device_called("auto").type == kind
+        assert job.device_called("cpu").type == "cpu"
+
+
+def failing(error):
+    def run(*_):
+        yield Step(1, 2, "x", torch.zeros(1, 3, 64, 64))
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_out_of_memory_is_one_sentence_with_a_smaller_size(error, model, running):
+    running(failing(error))
+    sentence = refusal("nnst", picture(64, 64), picture(64, 64, 1), size=512, device="cpu")
+    assert sentence == "Not enough memory for 512 px on this machine: try size 384."
+
+
+@pytest.mark.parametrize("error", [RuntimeError("mat1 and mat2 shapes cannot be multiplied"), ZeroDivisionError()], ids=repr)
+def test_a_bug_stays_a_bug(error, model, running):
+    running(failing(error))
+    with pytest.raises(type(error)) as raised:
+        stylelab.stylize("nnst", picture(64, 64), picture(64, 64, 1), **QUICK)
+    assert raised.value is error
+
+
+def test_closing_the_stream_closes_the_method(model, running):
+    closed = []
+
+    def run(*_):
+        try:
+            for i in range(1, 100):
+                yield Step(i, 100, "x", torch.zeros(1, 3, 64, 64))
+        finally:
+            closed.append(True)
+
+    running(run)
+    stream = stylelab.stream("nnst", picture(64, 64), picture(64, 64, 1), **QUICK)
+    next(stream)
+    stream.close()
+    assert closed == [True]
+
+
+def test_networks_are_loaded_once_and_a_failure_is_not_remembered(model, monkeypatch):
+    answers = iter([WeightsMissing("not here."), model])
+    calls = []
+
+    def load(device, family):
+        calls.append((device.type, family))
+        if isinstance(answer := next(answers), Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setitem(METHODS, "nnst", dataclasses.replace(METHODS["nnst"], load=load))
+    job.model_of.cache_clear()
+    assert refusal("nnst", picture(64, 64), picture(64, 64, 1), **QUICK) == "not here."
+    for _ in range(2):
+        stylelab.stylize("nnst", picture(64, 64), picture(64, 64, 1), **QUICK)
+    assert calls == [("cpu", "auto")] * 2
+
+
+@pytest.mark.skipif(not (stylelab.weights.FOLDER / "encoder.safetensors").is_file(), reason="the shipped weights are not here")
+def test_the_shipped_weights():
+    result = stylelab.stylize("nnst", picture(96, 64), picture(64, 64, 1), **QUICK, weights="compact")
+    assert [(w["name"], w["family"], len(w["sha256"])) for w in result.report["weights"]] == [("encoder", "compact", 64)]
+    assert 0 < result.report["metrics"]["style_distance"] < 3 and 0 < result.report["metrics"]["ssim"] <= 1
+
+
+def test_metrics_of_equal_pictures(untrained, photo, monkeypatch):
+    monkeypatch.setattr(metrics, "load_extractor", lambda *_: untrained())
+    content, style = photo(300, 240, 0), photo(300, 240, 1)
+    kept = metrics.compare(content, content, style)
+    assert kept == {"style_distance": 1.0, "structure_change": 0.0, "ssim": 1.0}
+    assert metrics.compare(style, content, style)["style_distance"] == 0
+
+
+def test_gram_of_ones():
+    assert torch.equal(metrics.gram(torch.ones(1, 3, 4, 5)), torch.ones(3, 3))

@@ -1,0 +1,162 @@
+"""Training the compact extractor: folding, augmentation, and a run that is interrupted and taken up again."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from torch import nn
+
+from stylelab.features import VGG
+from stylelab.train import Progress, encoder, load_checkpoint, save_checkpoint
+from stylelab.train.encoder import SMALLEST_CROP, Classifier, augment, evaluate, read_pack, smallest_crop, train
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_folding_batch_norm_keeps_the_function(photo):
+    torch.manual_seed(0)
+    network = Classifier(classes=3, width=4)
+    for norm in network.norms.values():
+        nn.init.uniform_(norm.weight, 0.5, 1.5)
+        nn.init.uniform_(norm.bias, -0.3, 0.3)
+    for seed in range(5):  # running statistics that are not the initial ones
+        network(torch.cat([photo(48, 48, seed), photo(48, 48, seed + 10)]))
+    network.eval()
+    folded = network.folded()
+    images, deepest = torch.cat([photo(64, 48, seed) for seed in range(3)]), network.vgg.names[-1]
+    with torch.no_grad():
+        logits = network.head(folded(images, [deepest])[deepest].mean((2, 3)))
+        assert (network(images) - logits).abs().max() < 1e-4
+    assert logits.std() > 1e-3  # not all the same, which would prove nothing
+    assert isinstance(folded, VGG) and not folded.training and not any(p.requires_grad for p in folded.parameters())
+
+
+@pytest.mark.parametrize("size", [40, 64, 80])
+@pytest.mark.parametrize("smallest", SMALLEST_CROP)
+def test_augment(size, smallest, photo):
+    pictures = (torch.cat([photo(64, 64, seed) for seed in range(6)]) * 255).byte()
+    before = pictures.clone()
+    crops = augment(pictures, size, smallest, seeded(3))
+    assert crops.shape == (6, 3, size, size) and crops.dtype == torch.float32
+    assert 0 <= crops.min() and crops.max() <= 1 and crops.isfinite().all()
+    assert torch.equal(augment(pictures, size, smallest, seeded(3)), crops)
+    assert (augment(pictures, size, smallest, seeded(4)) - crops).abs().mean() > 0.01
+    assert torch.equal(pictures, before)
+
+
+def test_augment_covers_the_parts_it_should():
+    """On a ramp from left to right a crop's spread of values is its width, and where flipped it falls."""
+    ramp = torch.linspace(0, 255, 64).byte().expand(400, 3, 64, 64)
+    crops = augment(ramp, 64, 0.2, seeded())
+    rising = (crops[:, 0, 32, -1] > crops[:, 0, 32, 0]).float().mean().item()
+    assert 0.4 < rising < 0.6
+    widths = (augment(ramp, 64, 1.0, seeded())[:, 0, 32, -1] - augment(ramp, 64, 1.0, seeded())[:, 0, 32, 0]).abs()
+    narrow = (crops[:, 0, 32, -1] - crops[:, 0, 32, 0]).abs()
+    assert narrow.mean() < 0.85 * widths.mean()
+
+
+def test_smallest_crop_grows_late():
+    assert smallest_crop(0) == smallest_crop(encoder.CROPS_GROW) == SMALLEST_CROP[0]
+    assert smallest_crop(1) == pytest.approx(SMALLEST_CROP[1])
+    assert smallest_crop((1 + encoder.CROPS_GROW) / 2) == pytest.approx(sum(SMALLEST_CROP) / 2)
+
+
+@pytest.fixture
+def pack(tmp_path, photo):
+    """A folder with two classes: eight pictures to train on in two zips, four to validate."""
+    for name, members in {
+        "train-0": [("cat", i) for i in range(4)],
+        "train-1": [("dog", i) for i in range(4, 8)],
+        "val-0": [("dog", 8), ("cat", 9), ("dog", 10), ("cat", 11)],
+    }.items():
+        with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as file:
+            file.writestr("cat/", "")
+            for label, seed in members:
+                data, pixels = io.BytesIO(), photo(64, 64, seed)[0].permute(1, 2, 0).numpy() * 255
+                kind = "PNG" if seed % 2 else "WEBP"
+                Image.fromarray(pixels.astype(np.uint8)).save(data, kind, **({} if kind == "PNG" else {"lossless": True}))
+                file.writestr(f"{label}/{seed:03}.webp", data.getvalue())
+    return tmp_path
+
+
+def test_read_pack(pack, photo):
+    data, labels, classes = read_pack(pack, "train-*.zip")
+    assert data.shape == (8, 3, 64, 64) and data.dtype == torch.uint8
+    assert classes == ["cat", "dog"] and labels.tolist() == [0] * 4 + [1] * 4
+    assert torch.equal(data[5], (photo(64, 64, 5)[0] * 255).byte())
+    assert read_pack(pack, "val-*.zip")[1].tolist() == [0, 0, 1, 1]
+    with pytest.raises(SystemExit, match="tiny-64"):
+        read_pack(pack, "test-*.zip")
+
+
+def test_a_run_taken_up_again_ends_as_an_unbroken_one(pack, monkeypatch, capsys):
+    for name, value in {"BATCH": 4, "SIZES": (32, 40), "SMALLEST_CROP": (0.5, 0.6), "WARM_UP": 0.1}.items():
+        monkeypatch.setattr(encoder, name, value)
+    monkeypatch.setattr(encoder, "Classifier", lambda classes: Classifier(classes, width=4))
+    cpu, unbroken, resumed = torch.device("cpu"), pack / "unbroken.safetensors", pack / "resumed.safetensors"
+    train(pack, unbroken, cpu, 2, pack / "a")
+    assert load_checkpoint(pack / "a" / "last.pt", cpu)["step"] == 4
+
+    def stopped(*args):
+        save_checkpoint(*args)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(encoder, "save_checkpoint", stopped)
+        train(pack, resumed, cpu, 2, pack / "b")
+    assert load_checkpoint(pack / "b" / "last.pt", cpu)["step"] == 2 and not resumed.exists()
+    train(pack, resumed, cpu, 2, pack / "b")
+
+    ours, theirs = load_file(resumed), load_file(unbroken)
+    assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert {tensor.dtype for tensor in ours.values()} == {torch.float16}
+    network = VGG.from_tensors(ours, "vgg19")
+    assert network.width == 4
+    torch.manual_seed(0)
+    assert (network.conv3_1.weight - Classifier(2, 4).folded().conv3_1.weight).abs().max() > 1e-3  # it has learnt something
+
+    data, labels, _ = read_pack(pack, "val-*.zip")
+    accuracy = evaluate(resumed, data, labels, cpu)
+    assert accuracy in (0, 25, 50, 75, 100)
+    assert f"top-1 {accuracy:.2f} % on 4 pictures" in capsys.readouterr().out
+
+
+def test_evaluate_counts(pack):
+    """A head that always says dog is right for half of the pictures, and for all of them where all are dogs."""
+    network = Classifier(2, width=4)
+    nn.init.zeros_(network.head.weight)
+    network.head.bias.data = torch.tensor([0.0, 1.0])
+    encoder.export(network.eval(), pack / "dogs.safetensors")
+    data, labels, _ = read_pack(pack, "val-*.zip")
+    cpu = torch.device("cpu")
+    assert evaluate(pack / "dogs.safetensors", data, labels, cpu) == 50
+    assert evaluate(pack / "dogs.safetensors", data, torch.ones_like(labels), cpu) == 100
+
+
+def test_a_checkpoint_is_whole_or_not_there(tmp_path, monkeypatch):
+    path, cpu = tmp_path / "run" / "last.pt", torch.device("cpu")
+    assert load_checkpoint(path, cpu) is None
+    save_checkpoint(path, {"step": 1, "x": torch.ones(2)})
+
+    def fails(state, target):
+        target.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(torch, "save", fails)
+    with pytest.raises(OSError, match="disk full"):
+        save_checkpoint(path, {"step": 2})
+    assert load_checkpoint(path, cpu)["step"] == 1
+
+
+def test_progress_is_a_line_now_and_then(capsys):
+    progress = Progress(100, done=50, every=1e9)
+    for step in range(51, 101):
+        progress(step, loss=0.5)
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("100/100 ") and "loss 0.5" in err and err.count("\n") == 1
