@@ -50,10 +50,10 @@ def test_a_picture_with_its_report(folder, capsys):
 
 
 def test_extras_and_report(folder, capsys):
-    options = ["--extras", "more", "--report", "report.json", "--preset", "fast", "--seed", "4", "--alpha", "0.5", "--rotations", "no"]
+    options = ["--extras", "more", "--report", "report.json", "--preset", "fast", "--seed", "4", "--rotations", "no"]
     assert main(["nnst", "photo.jpg", "painting.png", "--out", "out.webp", *QUICK, *options]) == 0
     report = json.loads((folder / "report.json").read_text())
-    assert (report["preset"], report["seed"], report["params"]["alpha"], report["params"]["rotations"]) == ("fast", 4, 0.5, False)
+    assert (report["preset"], report["seed"], report["params"]["rotations"]) == ("fast", 4, False)
     assert [p.name for p in (folder / "more").iterdir()] == ["uncoloured.png"]
     assert read_report(folder / "more" / "uncoloured.png") == report
     assert main(["nnst", "photo.jpg", "painting.png", "-o", "out.png", *QUICK, "--extras", "more"]) == 0  # a second time

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -49,7 +48,7 @@ def start(name, untrained, photo, device):
 def check_picture(image: torch.Tensor, device: torch.device) -> None:
     assert image.ndim == 4 and image.shape[:2] == (1, 3) and image.dtype == torch.float32 and image.device.type == device.type
     assert not image.requires_grad and image.grad_fn is None
-    assert image.isfinite().all() and 0 <= image.min() and image.max() <= 1
+    assert image.isfinite().all() and image.min() >= 0 and image.max() <= 1
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

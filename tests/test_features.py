@@ -48,7 +48,8 @@ def test_activations_are_in_the_networks_order_and_not_negative(untrained, photo
 
 @pytest.mark.parametrize("size", [(15, 40), (40, 15), (1, 1)], ids=str)
 def test_a_picture_too_small_to_pool_is_refused(size):
-    with pytest.raises(ValueError, match=rf"^picture of {size[1]}x{size[0]} pixels: both sides must be at least {SMALLEST_SIDE}$"):
+    sentence = f"^picture of {size[1]}x{size[0]} pixels: both sides must be at least {SMALLEST_SIDE}$"
+    with pytest.raises(ValueError, match=sentence):
         VGG("vgg19", 1)(torch.zeros(1, 3, *size), ["conv1_1"])
 
 
@@ -99,8 +100,11 @@ def file(arch: str, layout: str) -> dict[str, torch.Tensor]:
     network = VGG(arch, 2)
     keys = torchvision_indices(arch)
     prefix = (lambda name: f"features.{keys[name]}") if layout == "torchvision" else (lambda name: name)
-    tensors = {f"{prefix(name)}.{kind}": getattr(getattr(network, name), kind).half() for name in keys for kind in ("weight", "bias")}
-    return tensors | {"head.weight": torch.zeros(10, 16)}
+    tensors = {"head.weight": torch.zeros(10, 16)}
+    for name in keys:
+        for kind in ("weight", "bias"):
+            tensors[f"{prefix(name)}.{kind}"] = getattr(getattr(network, name), kind).half()
+    return tensors
 
 
 @pytest.mark.parametrize("layout", ["torchvision", "ours"])

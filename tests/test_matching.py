@@ -30,7 +30,10 @@ def test_by_hand(fast, bf16):
 @pytest.mark.parametrize("fast", [False, True], ids=["float32", "bf16"])
 @pytest.mark.parametrize(
     ("m", "k", "channels"),
-    [(1, 1, 5), (7, 1, 3), (1, 40, 8), (50, 255, 8), (50, 256, 8), (1, 257, 8), (50, 257, 16), (33, 512, 7), (100, 1000, 3), (70, 2049, 64)],
+    [
+        *[(1, 1, 5), (7, 1, 3), (1, 40, 8), (50, 255, 8), (50, 256, 8)],
+        *[(1, 257, 8), (50, 257, 16), (33, 512, 7), (100, 1000, 3), (70, 2049, 64)],
+    ],
     ids=str,
 )
 def test_as_good_as_brute_force(m, k, channels, fast, bf16, device, monkeypatch):
@@ -39,7 +42,7 @@ def test_as_good_as_brute_force(m, k, channels, fast, bf16, device, monkeypatch)
     queries, keys = random(m, channels, 0).to(device), random(k, channels, 1).to(device)
     similarity = queries @ keys.T
     found = nearest(queries, keys)
-    assert found.shape == (m,) and found.dtype == torch.int64 and 0 <= found.min() and found.max() < k
+    assert found.shape == (m,) and found.dtype == torch.int64 and found.min() >= 0 and found.max() < k
     short = similarity.amax(1) - similarity.gather(1, found[:, None])[:, 0]
     assert short.max() < (BF16 if fast else 1e-6)
     if fast:
@@ -89,7 +92,7 @@ def test_zero_vectors(k, fast, bf16):
     assert torch.equal(unit(zeros), zeros)
     for queries, keys in [(zeros, random(k, 8, 0)), (random(5, 8, 0), torch.zeros(k, 8)), (zeros, torch.zeros(k, 8))]:
         found = nearest(queries, keys)
-        assert 0 <= found.min() and found.max() < k
+        assert found.min() >= 0 and found.max() < k
 
 
 def test_unit_centres_then_scales():

@@ -35,7 +35,7 @@ def painted(vgg, content, style, preset="paper", **knobs):
 
 
 @pytest.mark.parametrize("rotations", [False, True], ids=["upright", "rotations"])
-@pytest.mark.parametrize(("preset", "plainly", "size"), [("official", OFFICIAL, 128), ("paper", PAPER, 80)], ids=["official", "paper"])
+@pytest.mark.parametrize(("preset", "plainly", "size"), [("official", OFFICIAL, 128), ("paper", PAPER, 80)])
 def test_equal_to_the_plain_restatement(preset, plainly, size, rotations, untrained, pair, bf16, coarse_grid):
     bf16(False)
     vgg, knobs = untrained(), dict(size=size, iterations=4, rotations=rotations)

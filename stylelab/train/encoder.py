@@ -9,7 +9,8 @@ slowly: SGD with Nesterov momentum and a head on conv5_4 alone stood at 25 % aft
 The linear head reads the means of five layers, so every block is taught directly; and the convolutions are updated by Muon
 (Jordan 2024): momentum whose matrix is orthogonalised, so that all directions learn at one rate. Label smoothing 0.1 (Szegedy et
 al. 2016), random resized crops, flips, light colour jitter. Every batch is drawn at another size, so the filters see the same
-things small and large: NNST looks at pictures from 64 to 1024 pixels through them.
+things small and large: NNST looks at pictures from 64 to 1024 pixels through them. While the rates fall, the smallest crop grows, and
+the last quarter is at the size of the evaluation: it then looks at whole objects as it will be asked to.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ WIDTH = 16
 HEAD_LAYERS = ("conv2_2", "conv3_4", "conv4_4", "conv5_1", "conv5_4")
 BATCH = 128
 SIZES = (40, 48, 56, 64)  # side of a batch's crops, drawn anew for each batch
-EVALUATION_SIZE = 64
-SMALLEST_CROP = 0.4  # part of a picture's area
+EVALUATION_SIZE, LAST_QUARTER = 64, 0.25
+SMALLEST_CROP = (0.4, 0.8)  # part of a picture's area: at full rate, at the end
 MUON_RATE, MUON_MOMENTUM = 0.015, 0.95  # each update turns a weight matrix by 1.5 % of its norm
 SGD = dict(lr=0.05, momentum=0.9, nesterov=True, weight_decay=1e-4)  # for the norms and the head
 LABEL_SMOOTHING = 0.1
@@ -137,14 +138,14 @@ def orthogonalised(matrix: Tensor, rounds: int = 5) -> Tensor:
     return (x.T if tall else x).to(matrix.dtype)
 
 
-def augment(pictures: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """Random resized crops, flips and colour jitter of uint8 pictures (N, 3, H, W): (N, 3, size, size) in [0, 1]."""
+def augment(pictures: Tensor, size: int, smallest: float, generator: torch.Generator) -> Tensor:
+    """Random resized crops of at least `smallest` of the area, flips and colour jitter: uint8 (N, 3, H, W) to (N, 3, size, size)."""
     n = len(pictures)
 
     def uniform(low: float, high: float) -> Tensor:
         return torch.empty(n).uniform_(low, high, generator=generator)
 
-    area, ratio = uniform(SMALLEST_CROP, 1), uniform(math.log(3 / 4), math.log(4 / 3)).exp()
+    area, ratio = uniform(smallest, 1), uniform(math.log(3 / 4), math.log(4 / 3)).exp()
     width, height = (area * ratio).sqrt().clamp(max=1), (area / ratio).sqrt().clamp(max=1)
     flip = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
     theta = torch.zeros(n, 2, 3)
@@ -216,12 +217,14 @@ def train(folder: Path, out: Path, device: torch.device, epochs: int, run: Path,
         if within == 0 or not len(order):
             order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed + epoch))
         generator = torch.Generator().manual_seed(seed + 1_000_000 + step)  # a resumed run sees what an unbroken one would
-        factor = min(1, (step + 1) / WARM_UP, (total - step) / (DECAY * total))
+        left = (total - step) / total
+        factor = min(1, (step + 1) / WARM_UP, left / DECAY)
         for optimiser, rate in zip(optimisers, rates, strict=True):
             optimiser.param_groups[0]["lr"] = rate * factor
         index = order[within * BATCH : (within + 1) * BATCH]
-        size = SIZES[torch.randint(len(SIZES), (), generator=generator)]
-        batch = augment(data[index.to(device)], size, generator).contiguous(memory_format=torch.channels_last)
+        size = SIZES[torch.randint(len(SIZES), (), generator=generator)] if left > LAST_QUARTER else EVALUATION_SIZE
+        smallest = SMALLEST_CROP[1] + (SMALLEST_CROP[0] - SMALLEST_CROP[1]) * min(1, left / DECAY)
+        batch = augment(data[index.to(device)], size, smallest, generator).contiguous(memory_format=torch.channels_last)
         with fast_arithmetic(device):
             logits = network(batch)
         loss = F.cross_entropy(logits.float(), labels[index].to(device), label_smoothing=LABEL_SMOOTHING)
