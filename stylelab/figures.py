@@ -19,15 +19,15 @@ QUALITY = 88
 SHEETS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
     "nnst": {
         "figure5-zero-centring": {
-            "no centring, no colour step": {"zero_centre": False, "colour": "as painted"},
+            "no centring, no colour step": {"zero_centre": False, "colour": "painted"},
             "no centring": {"zero_centre": False},
             "NNST": {},
-            "no colour step": {"colour": "as painted"},
+            "no colour step": {"colour": "painted"},
         },
         "figure6-feature-splitting": {"no splitting": {"splitting": False}, "NNST": {}},
         "figure8-degree-of-stylisation": {"α = 0": {"alpha": 0.0}, "α = 0.25": {}, "α = 1": {"alpha": 1.0}},
         "rotations": {"no rotations": {"rotations": False}, "NNST": {}},
-        "colour": {mode: {"colour": mode} for mode in ("style", "as painted", "content", "luminance")},
+        "colour": {mode: {"colour": mode} for mode in ("style", "painted", "content", "luminance")},
     },
 }
 SHEET_PAIRS = [("Cat", "Swirling night"), ("Pagoda", "Woodcut waves")]

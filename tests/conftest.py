@@ -79,6 +79,17 @@ def untrained():
     return _untrained
 
 
+@pytest.fixture(scope="session")
+def url():
+    """The real app on a free port of this machine."""
+    from app import demo
+    from stylelab import ui
+
+    _, address, _ = demo.launch(theme=ui.THEME, css=ui.CSS, prevent_thread_lock=True, quiet=True, share=False, ssr_mode=False)
+    yield address
+    demo.close()
+
+
 @pytest.fixture
 def bf16(monkeypatch):
     """`bf16(True)` or `bf16(False)`: bf16 wherever it may be used, or nowhere, whatever this machine is good at."""

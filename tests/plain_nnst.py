@@ -2,7 +2,7 @@
 
 Kolkin et al., "Neural Neighbor Style Transfer" (2022), sections 3.1 to 3.4, with the authors' published values where the paper
 leaves a choice (they are listed at the top of ``stylelab/methods/nnst.py``). Everything is float32, every similarity matrix is
-whole, every feature is computed where it is needed; of the package only the network and the picture resizing are used.
+whole, nothing is kept but the style's features; of the package only the network and the picture resizing are used.
 
     python tests/plain_nnst.py CONTENT STYLE --size 256 --iterations 200 [--rotations]
 
@@ -68,9 +68,8 @@ def similarities(a: Tensor, b: Tensor) -> Tensor:
     return F.normalize(a, dim=1) @ F.normalize(b, dim=1).T
 
 
-def splitting_objective(vgg: VGG, image: Tensor, style: Tensor, rotations: bool, generator: torch.Generator) -> Tensor:
-    """Sum over layers of the mean centred cosine distance of each position to the nearest of the style."""
-    copies = [vgg(copy, LAYERS) for copy in rotated(style, rotations)]
+def splitting_objective(vgg: VGG, image: Tensor, copies: list[dict[str, Tensor]], generator: torch.Generator) -> Tensor:
+    """Sum over layers of the mean centred cosine distance of each position to the nearest of the style, whose features are given."""
     total = torch.zeros(())
     for name, features in vgg(image, LAYERS).items():
         maps = [features, *(copy[name] for copy in copies)]
@@ -115,7 +114,7 @@ def paint(
         return picture(entries).detach()
 
     scales, narrowest = [size], min(min(x.shape[-2:]) / max(x.shape[-2:]) for x in (content, style))
-    while (half := scales[0] / 2) >= (coarsest or size / 8) and half * narrowest >= SMALLEST:
+    while (half := scales[0] / 2) >= (coarsest or size / 8) and round(half * narrowest) >= SMALLEST:
         scales.insert(0, round(half))
     for scale in scales:
         c, s = resize(content, scale), resize(style, scale)
@@ -127,15 +126,17 @@ def paint(
             keys = torch.cat([columns(vgg, copy) for copy in rotated(s, rotations)])
             target = keys[similarities(queries - queries.mean(0), keys - keys.mean(0)).argmax(1)]
         image = optimise(start, lambda x, target=target: 1 - F.cosine_similarity(columns(vgg, x), target).mean(), f"{scale} px")
-    image = optimise(image, lambda x: splitting_objective(vgg, x, s, rotations, generator), "feature splitting")
+    copies = [vgg(copy, LAYERS) for copy in rotated(s, rotations)]
+    image = optimise(image, lambda x: splitting_objective(vgg, x, copies, generator), "feature splitting")
     return image.clamp(0, 1), losses
 
 
 @torch.no_grad()
 def final_objective(vgg: VGG, image: Tensor, style: Tensor, rotations: bool) -> float:
     """Feature splitting's objective of a picture, averaged over eight shifts of the grid that are always the same."""
-    style, generator = resize(style, max(image.shape[-2:])), torch.Generator().manual_seed(12345)
-    return sum(splitting_objective(vgg, image, style, rotations, generator).item() for _ in range(8)) / 8
+    copies = [vgg(copy, LAYERS) for copy in rotated(resize(style, max(image.shape[-2:])), rotations)]
+    generator = torch.Generator().manual_seed(12345)
+    return sum(splitting_objective(vgg, image, copies, generator).item() for _ in range(8)) / 8
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from stylelab.colour import clamp_to, filter_along, match_moments, moments, oklab, rgb
 from stylelab.methods.nnst import METHOD, coloured
 
-AUTHORS_ORDER, PAPERS_ORDER = "match, then filter", "filter, then match"
+AUTHORS_ORDER, PAPERS_ORDER = "match-first", "filter-first"
 
 
 @pytest.fixture(scope="module")

@@ -94,7 +94,7 @@ def test_losses_are_first_and_last(model, running):
 
 def test_the_report_inside_the_png_reproduces_the_picture(model, tmp_path):
     content, style = picture(80, 61), picture(64, 70, 1)
-    knobs = dict(alpha=0.4, rotations=False, colour="content", coarsest="64 px", content_band=True)
+    knobs = dict(alpha=0.4, rotations=False, colour="content", coarsest="64px", content_band=True)
     first = stylelab.stylize("nnst", content, style, "official", 128, 7, device="cpu", iterations=2, **knobs)
     first.save(tmp_path / "out.png")
     report = read_report(tmp_path / "out.png")

@@ -73,7 +73,7 @@ def test_the_loss_falls_in_every_stage(untrained, pair):
 def test_a_content_that_is_its_own_style_is_already_there(rotations, untrained, photo, bf16):
     bf16(False)
     content = photo(64, 64, 3)
-    step = next(run(untrained(), content, content, METHOD.settings(size=64, coarsest="64 px", rotations=rotations)))
+    step = next(run(untrained(), content, content, METHOD.settings(size=64, coarsest="64px", rotations=rotations)))
     assert step.losses["hypercolumns"] < 1e-4
 
 
@@ -113,7 +113,7 @@ def test_alpha_mixes_the_last_result_into_the_queries(untrained, pair, monkeypat
     monkeypatch.setattr(nnst, "rearranged", spy)
     for alpha in (0.0, 0.5, 1.0):
         painted(untrained(), *pair, size=64, iterations=3, alpha=alpha, splitting=False)
-    contents = [nnst.resize(pair[0], side) for side in scales(pair[0], METHOD.settings(size=64))[-len(seen[0.0]) :]]
+    contents = [nnst.resize(pair[0], side) for side in scales(*pair, METHOD.settings(size=64))[-len(seen[0.0]) :]]
     assert all(torch.equal(query, content) for query, content in zip(seen[0.0], contents, strict=True))
     coarse, fine = seen[1.0][:2]
     assert torch.equal(coarse, contents[0])
@@ -124,22 +124,24 @@ def test_alpha_mixes_the_last_result_into_the_queries(untrained, pair, monkeypat
 @pytest.mark.parametrize(
     ("width", "height", "size", "coarsest", "expected"),
     [
-        (300, 300, 256, "eighth of the size", [32, 64, 128, 256]),
-        (300, 300, 512, "eighth of the size", [64, 128, 256, 512]),
-        (300, 300, 64, "eighth of the size", [16, 32, 64]),
-        (850, 272, 512, "eighth of the size", [64, 128, 256, 512]),
-        (850, 272, 256, "eighth of the size", [64, 128, 256]),
-        (272, 850, 64, "eighth of the size", [64]),
-        (300, 200, 1000, "eighth of the size", [125, 250, 500, 1000]),
-        (300, 300, 256, "64 px", [64, 128, 256]),
-        (300, 300, 512, "64 px", [64, 128, 256, 512]),
-        (300, 300, 1024, "64 px", [64, 128, 256, 512, 1024]),
-        (300, 300, 64, "64 px", [64]),
-        (300, 300, 100, "64 px", [100]),
+        (300, 300, 256, "eighth", [32, 64, 128, 256]),
+        (300, 300, 512, "eighth", [64, 128, 256, 512]),
+        (300, 300, 64, "eighth", [16, 32, 64]),
+        (850, 272, 512, "eighth", [64, 128, 256, 512]),
+        (850, 272, 256, "eighth", [64, 128, 256]),
+        (272, 850, 64, "eighth", [64]),
+        (300, 200, 1000, "eighth", [125, 250, 500, 1000]),
+        (300, 300, 256, "64px", [64, 128, 256]),
+        (300, 300, 512, "64px", [64, 128, 256, 512]),
+        (300, 300, 1024, "64px", [64, 128, 256, 512, 1024]),
+        (300, 300, 64, "64px", [64]),
+        (300, 300, 100, "64px", [100]),
     ],
 )
 def test_scales(width, height, size, coarsest, expected):
-    assert scales(torch.zeros(1, 3, height, width), METHOD.settings(size=size, coarsest=coarsest)) == expected
+    picture, square = torch.zeros(1, 3, height, width), torch.zeros(1, 3, 40, 40)
+    params = METHOD.settings(size=size, coarsest=coarsest)
+    assert scales(picture, square, params) == scales(square, picture, params) == expected
 
 
 def test_splitting_by_hand(untrained, photo, bf16):
@@ -175,10 +177,10 @@ def test_colour_modes(untrained, pair):
     vgg, (content, style) = untrained(), pair
     knobs = dict(size=64, iterations=2, rotations=False)
     content, style = nnst.resize(content, 64), nnst.resize(style, 64)
-    last = {mode: painted(vgg, content, style, colour=mode, **knobs) for mode in ("style", "as painted", "content", "luminance")}
-    plain = last["as painted"].image
+    last = {mode: painted(vgg, content, style, colour=mode, **knobs) for mode in ("style", "painted", "content", "luminance")}
+    plain = last["painted"].image
     assert torch.equal(last["style"].extras["uncoloured"], plain) and torch.equal(last["content"].extras["uncoloured"], plain)
-    assert torch.equal(last["as painted"].extras["coloured"], last["style"].image)
+    assert torch.equal(last["painted"].extras["coloured"], last["style"].image)
     assert torch.equal(last["style"].image, coloured(content, style, plain, METHOD.settings()))
     assert (chroma(last["style"].image) - chroma(style)).abs().max() < 0.02 < (chroma(content) - chroma(style)).abs().max()
     for mode in ("content", "luminance"):

@@ -42,21 +42,20 @@ def test_folding_batch_norm_keeps_the_function(photo):
 def test_augment(size, photo):
     pictures = (torch.cat([photo(64, 64, seed) for seed in range(6)]) * 255).byte()
     before = pictures.clone()
-    crops = augment(pictures, size, seeded(3))
+    crops = augment(pictures, size, 0.4, seeded(3))
     assert crops.shape == (6, 3, size, size) and crops.dtype == torch.float32
     assert crops.min() >= 0 and crops.max() <= 1 and crops.isfinite().all()
-    assert torch.equal(augment(pictures, size, seeded(3)), crops)
-    assert (augment(pictures, size, seeded(4)) - crops).abs().mean() > 0.01
+    assert torch.equal(augment(pictures, size, 0.4, seeded(3)), crops)
+    assert (augment(pictures, size, 0.4, seeded(4)) - crops).abs().mean() > 0.01
     assert torch.equal(pictures, before)
 
 
-def test_augment_flips_and_crops(monkeypatch):
+def test_augment_flips_and_crops():
     """On a ramp from left to right, a crop's spread of values is its width, and where it is flipped it falls."""
     ramp = torch.linspace(0, 255, 64).byte().expand(400, 3, 64, 64)
     spread = {}
     for smallest in (0.2, 1.0):
-        monkeypatch.setattr(encoder, "SMALLEST_CROP", smallest)
-        row = augment(ramp, 64, seeded())[:, 0, 32]
+        row = augment(ramp, 64, smallest, seeded())[:, 0, 32]
         spread[smallest] = row[:, -1] - row[:, 0]
     assert 0.4 < (spread[1.0] > 0).float().mean() < 0.6
     assert spread[0.2].abs().mean() < 0.85 * spread[1.0].abs().mean()

@@ -19,7 +19,7 @@ Where we leave the paper, or it leaves us the choice:
 - The colour filter is the authors' (3 x 3, five rounds), and colour is handled in Oklab, as their code does; "lightness" is
   its L. The paper filters before matching statistics, the code after: `colour_order`.
 - The `compact` weights have VGG-19's shape; the layers taken from them are VGG-16's by name, without conv3_4.
-- `colour` = content and luminance are not in the paper. Luminance: only lightness is stylised (Gatys et al. 2017, 5.2).
+- `colour` = content and luminance are not in the paper. Luminance: only lightness is stylised (Gatys et al. 2017).
 
 The `official` preset has the authors' values (nkolkin13/NeuralNeighborStyleTransfer) without their defects: there the last
 stage compares stale features at 512 px, and some sizes and every CPU fail.
@@ -46,7 +46,7 @@ LAYERS = layer_names("vgg16", blocks=4)  # 3.1: conv1_1 ... conv4_3; 2688 channe
 ADAM = dict(lr=2e-3, betas=(0.9, 0.999))  # 3.4
 PYRAMID_LEVELS = 8  # 3.4
 GRID = 64  # authors' code: positions a side that feature splitting compares
-MONOCHROME = {"filter, then match": 4e-5, "match, then filter": 6e-5}  # largest (co)variance of A and B: 3.5; authors' code
+MONOCHROME = {"filter-first": 4e-5, "match-first": 6e-5}  # largest (co)variance of A and B: 3.5; authors' code
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class NNSTParams(Params):
     colour: str = knob(
         "style",
         "Colour",
-        choices=("style", "as painted", "content", "luminance"),
-        help="style: the content's colours moved to the style's palette; as painted: no colour step; content: keep the "
+        choices=("style", "painted", "content", "luminance"),
+        help="style: the content's colours moved to the style's palette; painted: no colour step; content: keep the "
         "content's colours; luminance: stylise lightness only.",
     )
     iterations: int = knob(200, "Updates per scale", 1, 500, step=1, help="Adam updates at each scale, and again when splitting.")
@@ -75,9 +75,9 @@ class NNSTParams(Params):
     )
     zero_centre: bool = knob(True, "Zero-centre features", help="Subtract the mean feature before matching.", advanced=True)
     coarsest: str = knob(
-        "eighth of the size",
+        "eighth",
         "Coarsest scale",
-        choices=("eighth of the size", "64 px"),
+        choices=("eighth", "64px"),
         help="Where the coarse-to-fine scales begin; each is twice the one before.",
         advanced=True,
     )
@@ -88,7 +88,7 @@ class NNSTParams(Params):
         advanced=True,
     )
     colour_order: str = knob(
-        "filter, then match",
+        "filter-first",
         "Colour order",
         choices=tuple(MONOCHROME),
         help="Order of the two steps of colour = style.",
@@ -193,7 +193,7 @@ def coloured(content: Tensor, style: Tensor, painted: Tensor, params: NNSTParams
     """
     content, style, painted = oklab(content), oklab(style), oklab(painted)
     lightness = clamp_to(painted[:, :1], style[:, :1])
-    first = params.colour_order == "filter, then match"
+    first = params.colour_order == "filter-first"
     spread = moments(style[:, 1:])[1]
     if (spread.diagonal() if first else spread.abs()).max() < MONOCHROME[params.colour_order]:
         lab = painted if first else clamp_to(match_moments(torch.cat([lightness, painted[:, 1:]], 1), style), style)
@@ -212,20 +212,20 @@ def relit(content: Tensor, painted: Tensor) -> Tensor:
 
 
 def lightness_only(content: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
-    """Both pictures as greys, the style's lightness moved to the content's mean and deviation (Gatys et al. 2017, 5.2)."""
+    """Both pictures as greys, the style's lightness moved to the content's mean and deviation (Gatys et al. 2017)."""
     grey, reference = (rgb(oklab(x)[:, :1] * x.new_tensor([1.0, 0, 0]).view(1, 3, 1, 1)) for x in (content, style))
     return grey.clamp(0, 1), ((reference - reference.mean()) / (reference.std() + 1e-6) * grey.std() + grey.mean()).clamp(0, 1)
 
 
-def scales(content: Tensor, params: NNSTParams) -> list[int]:
-    """Long sides, coarse to fine, ending at `params.size`; those whose short side is under 16 px are left out."""
-    long_side, short_side = max(content.shape[-2:]), min(content.shape[-2:])
-    first = params.size / 8 if params.coarsest == "eighth of the size" else min(64, params.size)
+def scales(content: Tensor, style: Tensor, params: NNSTParams) -> list[int]:
+    """Long sides, coarse to fine, ending at `params.size`; those that leave either picture a short side under 16 px are left out."""
+    narrowest = min(min(x.shape[-2:]) / max(x.shape[-2:]) for x in (content, style))
+    first = params.size / 8 if params.coarsest == "eighth" else min(64, params.size)
     sides, side = [], float(params.size)
     while side >= first:
         sides.append(round(side))
         side /= 2
-    return [s for s in reversed(sides) if s * short_side / long_side >= SMALLEST_SIDE] or [params.size]
+    return [s for s in reversed(sides) if round(s * narrowest) >= SMALLEST_SIDE] or [params.size]
 
 
 def run(vgg: VGG, content: Tensor, style: Tensor, params: NNSTParams) -> Iterator[Step]:
@@ -234,7 +234,7 @@ def run(vgg: VGG, content: Tensor, style: Tensor, params: NNSTParams) -> Iterato
     original = resize(content, params.size)
     if params.colour == "luminance":
         content, style = lightness_only(content, style)
-    sides = scales(content, params)
+    sides = scales(content, style, params)
     n = params.iterations * (len(sides) + params.splitting)
     i, result = 0, None
     for side in sides:
@@ -257,12 +257,12 @@ def run(vgg: VGG, content: Tensor, style: Tensor, params: NNSTParams) -> Iterato
     painted = painted.clamp(0, 1)
     finish = {
         "style": lambda: coloured(original, s, painted, params),
-        "as painted": lambda: painted,
+        "painted": lambda: painted,
         "content": lambda: relit(original, painted),
         "luminance": lambda: relit(original, painted),
     }[params.colour]
     # Without the colour step the coloured result is still one click away, and the other way round.
-    other = {"coloured": coloured(original, s, painted, params)} if params.colour == "as painted" else {"uncoloured": painted}
+    other = {"coloured": coloured(original, s, painted, params)} if params.colour == "painted" else {"uncoloured": painted}
     yield Step(n, n, "colour", finish(), losses, other)
 
 
@@ -281,7 +281,7 @@ METHOD = Method(
     params=NNSTParams,
     presets={
         "paper": {},
-        "official": {"coarsest": "64 px", "content_band": True, "colour_order": "match, then filter"},
+        "official": {"coarsest": "64px", "content_band": True, "colour_order": "match-first"},
         "fast": {"size": 256, "iterations": 60},
     },
     load=load,

@@ -9,8 +9,8 @@ slowly: SGD with Nesterov momentum and a head on conv5_4 alone stood at 25 % aft
 The linear head reads the means of five layers, so every block is taught directly; and the convolutions are updated by Muon
 (Jordan 2024): momentum whose matrix is orthogonalised, so that all directions learn at one rate. Label smoothing 0.1 (Szegedy et
 al. 2016), random resized crops, flips, light colour jitter. Every batch is drawn at another size, so the filters see the same
-things small and large: NNST looks at pictures from 64 to 1024 pixels through them. While the rates fall, the smallest crop grows, and
-the last quarter is at the size of the evaluation: it then looks at whole objects as it will be asked to.
+things small and large: NNST looks at pictures from 64 to 1024 pixels through them. While the rates fall, the smallest crop grows,
+and the last quarter is at the size of the evaluation: it ends on pictures much like those it will be asked about.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .. import weights
 from ..features import VGG
 from ..precision import fast_arithmetic
 from . import RUNS, Progress, load_checkpoint, save_checkpoint
@@ -139,7 +140,10 @@ def orthogonalised(matrix: Tensor, rounds: int = 5) -> Tensor:
 
 
 def augment(pictures: Tensor, size: int, smallest: float, generator: torch.Generator) -> Tensor:
-    """Random resized crops of at least `smallest` of the area, flips and colour jitter: uint8 (N, 3, H, W) to (N, 3, size, size)."""
+    """Random resized crops, flips and colour jitter of uint8 pictures (N, 3, H, W): (N, 3, size, size) in [0, 1].
+
+    `smallest` is the least part of a picture's area that a crop covers.
+    """
     n = len(pictures)
 
     def uniform(low: float, high: float) -> Tensor:
@@ -242,6 +246,8 @@ def train(folder: Path, out: Path, device: torch.device, epochs: int, run: Path,
                 network.train()
                 export(network, run / "encoder.safetensors")
     export(network, out)
+    if out == SHIPPED:
+        weights.record("encoder", "compact")
     print(f"{out}: top-1 {evaluate(out, val_data, val_labels, device):.2f} % on {len(val_data)} pictures (fp16, folded)")
 
 
