@@ -69,7 +69,7 @@ def similarities(a: Tensor, b: Tensor) -> Tensor:
 
 
 def splitting_objective(vgg: VGG, image: Tensor, copies: list[dict[str, Tensor]], generator: torch.Generator) -> Tensor:
-    """Sum over layers of the mean centred cosine distance of each position to the nearest of the style, whose features are given."""
+    """Sum over layers of the mean centred cosine distance of each position to the nearest of the style's (`copies`)."""
     total = torch.zeros(())
     for name, features in vgg(image, LAYERS).items():
         maps = [features, *(copy[name] for copy in copies)]

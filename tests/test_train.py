@@ -83,10 +83,11 @@ def test_muon_turns_a_weight_by_its_rate_downhill():
     scaled = before * 8**0.5 / before.norm()  # kept at norm sqrt(out)
     change = weight.detach() - scaled
     assert (change * target).sum() > 0 and 0.5 * 0.01 * 8**0.5 < change.norm() < 1.3 * 0.01 * 8**0.5
-    for _ in range(300):
-        weight.grad = weight.detach() - target
+    cosine = (before * target).sum() / before.norm() / target.norm()
+    for _ in range(20):
+        weight.grad = -target
         optimiser.step()
-    assert torch.cosine_similarity(weight.flatten(), target.flatten(), dim=0) > 0.95
+    assert torch.cosine_similarity(weight.flatten(), target.flatten(), dim=0) > cosine + 0.1
 
 
 @pytest.fixture
