@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from . import job
 from .errors import BadInput, StylelabError
-from .images import save
+from .images import format_of, save
 from .method import Method, knobs
 
 
@@ -54,13 +54,17 @@ def add_method(commands, method: Method) -> None:
 def stylise(args: argparse.Namespace) -> None:
     """Run one job with a progress bar, write its files."""
     turned = {name.removeprefix("knob_"): value for name, value in vars(args).items() if name.startswith("knob_")}
-    for folder in {args.out.parent, *([args.extras.parent] if args.extras else ())}:
-        if not folder.is_dir():  # before minutes of work, not after
+    # Before minutes of work, not after.
+    for folder in {path.parent for path in (args.out, args.extras, args.report) if path}:
+        if not folder.is_dir():
             raise BadInput(f"There is no folder {folder} to write to: make it first.")
+    format_of(args.out)
+    if args.extras and args.extras.exists() and not args.extras.is_dir():
+        raise BadInput(f"{args.extras} is a file: name a folder for the extra pictures.")
     steps = job.stream(
         args.command, args.content, args.style, preset=args.preset, device=args.device, weights=args.weights, **turned
     )
-    with tqdm(file=sys.stderr, unit="it", leave=False) as bar:
+    with tqdm(file=sys.stderr, unit="it", leave=False, disable=None) as bar:
         for item in steps:
             if isinstance(item, job.Result):
                 break

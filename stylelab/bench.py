@@ -64,6 +64,7 @@ def main(argv: list[str]) -> int:
                     with fresh.Pool(1) as pool:  # its own process: a peak of memory is a process's
                         runs.append(pool.apply(measure, (name, preset, size, device, {})))
                 middle = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
-                row = f"| {name} `{preset}` | {size} px | {middle['first']:.1f} s | {middle['seconds']:.1f} s | {middle['memory']:.0f} MB"
+                seconds = f"{middle['first']:.1f} s | {middle['seconds']:.1f} s"
+                row = f"| {name} `{preset}` | {size} px | {seconds} | {middle['memory']:.0f} MB"
                 print(f"{row} | {middle['style_distance']:.2f} | {middle['structure_change']:.2f} |", flush=True)
     return 0

@@ -128,6 +128,13 @@ def to_pil(image: Tensor, alpha: Tensor | None = None) -> Image.Image:
     return Image.fromarray(pixels.permute(1, 2, 0).cpu().contiguous().numpy())
 
 
+def format_of(path: str | os.PathLike) -> str:
+    """The format that `save` writes for a file's suffix, or `BadInput` naming the suffixes there are."""
+    if (kind := SUFFIXES.get(Path(path).suffix.lower())) is None:
+        raise BadInput(f"{_name(path)} must end in {', '.join(list(SUFFIXES)[:-1])} or {list(SUFFIXES)[-1]}.")
+    return kind
+
+
 def save(target: str | os.PathLike | io.IOBase, image: Image.Image, report: dict | None = None) -> None:
     """Write a picture: PNG, JPEG (on white) or WebP by the path's suffix, PNG into an open file.
 
@@ -138,9 +145,7 @@ def save(target: str | os.PathLike | io.IOBase, image: Image.Image, report: dict
     """
     is_file = hasattr(target, "write")
     name = "The picture" if is_file else _name(target)
-    kind = "PNG" if is_file else SUFFIXES.get(Path(target).suffix.lower())
-    if kind is None:
-        raise BadInput(f"{name} must end in {', '.join(list(SUFFIXES)[:-1])} or {list(SUFFIXES)[-1]}.")
+    kind = "PNG" if is_file else format_of(target)
     try:
         data = _encoded(image, kind, report)
         if is_file:

@@ -109,10 +109,12 @@ def stream(
         seconds = time.perf_counter() - begun
         measured = metrics.compare(step.image, photo.rgb.to(where), painting.rgb.to(where))
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "memory" not in str(error):
+        known = isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)  # torch on a CPU
+        if not known:
             raise
-        smaller = max(64, params.size * 3 // 4 // 16 * 16)
-        raise StylelabError(f"Not enough memory for {params.size} px on this machine: try size {smaller}.") from None
+        smaller = params.size * 3 // 4 // 16 * 16
+        advice = f"try size {smaller}" if smaller >= 64 else "close other programs or use a smaller style picture"
+        raise StylelabError(f"Not enough memory for {params.size} px on this machine: {advice}.") from None
     report = {
         "method": name,
         "preset": preset,
@@ -121,7 +123,7 @@ def stream(
         "device": torch.cuda.get_device_name(where) if where.type == "cuda" else "cpu",
         "dtype": str(step.image.dtype).removeprefix("torch."),
         "weights": model.weights,
-        "content_size": list(photo.size),
+        "content_size": list(photo.original_size or photo.size),
         "size": list(image.size),
         "iterations": step.n,
         "seconds": round(seconds, 2),

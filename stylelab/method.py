@@ -58,7 +58,7 @@ def checked(declared: Field, value: Any) -> Any:
             if isinstance(value, bool) or not math.isfinite(number) or (kind is int and number != int(number)):
                 raise ValueError
             value = kind(number)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, OverflowError, TypeError, ValueError):
         wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}[kind]
         raise BadInput(f"{declared.name} must be {wanted}, not {value!r}.") from None
     if meta["choices"] and value not in meta["choices"]:

@@ -53,8 +53,8 @@ def compare(image: Tensor, content: Tensor, style: Tensor) -> dict[str, float]:
     `style_distance` is relative to the untouched content's: 1 is no style at all, 0 the style's own statistics.
     """
     vgg = load_extractor("vgg19", "compact", image.device)
-    image, style = resize(image, SIDE), resize(style, SIDE)
     content = F.interpolate(content, size=image.shape[-2:], mode="bilinear", antialias=True)
+    image, content, style = (resize(picture, SIDE) for picture in (image, content, style))
     untouched = style_distance(vgg, content, style)
     return {
         "style_distance": round(style_distance(vgg, image, style) / max(untouched, 1e-12), 4),

@@ -32,10 +32,10 @@ def folder(tmp_path, monkeypatch, untrained):
 
 
 def shown(capsys) -> list[str]:
-    """Lines that a terminal shows on stderr; what a progress bar wrote and wiped is not among them. Nothing goes to stdout."""
+    """The lines on stderr. Nothing goes to stdout, and no progress bar to what is not a terminal."""
     out, err = capsys.readouterr()
-    assert out == "" and err.endswith("\n")
-    return [line.rsplit("\r", 1)[-1] for line in err[:-1].split("\n")]
+    assert out == "" and err.endswith("\n") and "\r" not in err
+    return err.splitlines()
 
 
 def test_a_picture_with_its_report(folder, capsys):

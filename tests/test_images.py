@@ -461,7 +461,12 @@ def test_alpha_goes_round(tmp_path):
     assert to_pil(torch.zeros(1, 3, 2 * H, 2 * W), alpha).size == (2 * W, 2 * H)
 
 
-REPORT = {"method": "nnst", "params": {"size": 512, "name": "星月夜 Ночь é"}, "losses": {"style": [2.5, 0.25]}, "size": [512, 384]}
+REPORT = {
+    "method": "nnst",
+    "params": {"size": 512, "name": "星月夜 Ночь é"},
+    "losses": {"style": [2.5, 0.25]},
+    "size": [512, 384],
+}
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.PNG"])

@@ -41,8 +41,9 @@ def test_equal_to_the_plain_restatement(preset, plainly, size, rotations, untrai
     vgg, knobs = untrained(), dict(size=size, iterations=4, rotations=rotations)
     steps = list(run(vgg, *pair, METHOD.settings(preset, **knobs)))
     expected, losses = plain_nnst.paint(vgg, *pair, **knobs, **plainly)
-    # Rounding may break a tie between two matches the other way. A wrong setting is 0.007 (grid) to 0.08 (scales) away.
-    assert (steps[-1].extras["uncoloured"] - expected).abs().mean() < 1e-3
+    # Rounding may break a tie between two matches the other way, and Adam's first steps are little more than a gradient's
+    # signs, which rounding turns where it is near zero. A wrong setting is 0.007 (grid) to 0.08 (scales) away.
+    assert (steps[-1].extras["uncoloured"] - expected).abs().mean() < 3e-3
     found = {step.stage: next(iter(step.losses.values())).item() for step in steps}
     found["feature splitting"] = found.pop("colour")  # the last update's step is already coloured
     assert found == pytest.approx(losses, rel=2e-3)

@@ -37,6 +37,8 @@ def run(work: Callable[[], Iterable[Any]]) -> Iterator[Any]:
             if stop.is_set():
                 return
         try:
+            if stop.is_set():  # closed while it waited
+                return
             with contextlib.closing(work()) as items:  # closed in this thread, where its tensors were made
                 for item in items:
                     if stop.is_set():
