@@ -53,13 +53,15 @@ class Watch:
     """What a run looks like from outside: rate, time left, and the losses so far."""
 
     def __init__(self) -> None:
-        self.first, self.shown, self.losses = None, 0, []
+        self.stage, self.first, self.shown = None, (0.0, 0), 0
+        self.curves, self.losses = set(), []
 
     def status(self, step: Step) -> str:
         """Stage, step i of n, loss, it/s and time left as one line of Markdown."""
         now = time.monotonic()
         self.shown += 1
-        self.first = self.first or (now, step.i)
+        if self.stage != step.stage:  # a finer scale runs at its own rate
+            self.stage, self.first = step.stage, (now, step.i)
         rate = (step.i - self.first[1]) / max(now - self.first[0], 1e-3)
         parts = [f"**{step.stage}**", f"step {step.i} of {step.n}"]
         parts += [f"{name} {float(value):.4f}" for name, value in step.losses.items()]
@@ -69,10 +71,14 @@ class Watch:
         return " · ".join(parts)
 
     def curve(self, step: Step) -> pd.DataFrame:
-        """The losses seen so far, a row each; another set of losses, with another scale, begins a new curve."""
-        if {name for *_, name in self.losses} != set(step.losses):
-            self.losses = []
-        self.losses += [(step.i, float(value), name) for name, value in step.losses.items()]
+        """The losses seen so far, a row each; another set of losses, with another scale, begins a new curve.
+
+        A single loss is always called "loss" here: the plot draws only those series it began with.
+        """
+        if self.curves != set(step.losses):
+            self.curves, self.losses = set(step.losses), []
+        alone = len(step.losses) == 1
+        self.losses += [(step.i, float(value), "loss" if alone else name) for name, value in step.losses.items()]
         return pd.DataFrame(self.losses, columns=["step", "loss", "of"])
 
 
@@ -215,7 +221,7 @@ def tab(method: Method) -> None:
                 yield stepped(watch, item) if isinstance(item, Step) else finished(content, item)
 
     inputs = [content, style, preset, shuffle, *widgets.values()]
-    heavy = dict(api_visibility="private", show_progress="minimal", show_progress_on=status, **DEVICE_QUEUE)
+    heavy = dict(api_visibility="private", show_progress="full", show_progress_on=status, **DEVICE_QUEUE)
     light = dict(api_visibility="private", queue=False)
     running = [
         run.click(on_run, inputs, outputs, **heavy),
