@@ -1,0 +1,50 @@
+"""What the page says about its weights, and that it comes up whatever has happened to them."""
+
+import shutil
+
+import gradio as gr
+import pytest
+
+import stylelab
+from stylelab import examples, ui, weights
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """A copy of ``weights/`` that a test may spoil, and no mirror to fall back on."""
+    folder = tmp_path / "weights"
+    shutil.copytree(weights.FOLDER, folder)
+    monkeypatch.setattr(weights, "FOLDER", folder)
+    monkeypatch.setenv("STYLELAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("STYLELAB_WEIGHTS_REPO", raising=False)
+    stylelab.job.model_of.cache_clear()
+    yield folder
+    stylelab.job.model_of.cache_clear()
+
+
+def spoil(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def test_nothing_to_say_when_all_is_well(shipped):
+    assert "⚠️" not in ui.machine()
+
+
+@pytest.mark.parametrize(
+    ("happened", "said"),
+    [
+        (lambda folder: spoil(folder / "encoder.safetensors"), "`encoder.safetensors` is damaged"),
+        (lambda folder: (folder / "encoder.safetensors").unlink(), "`encoder.safetensors` is missing"),
+        (lambda folder: (folder / "manifest.json").write_text("{"), "manifest.json cannot be read"),
+    ],
+    ids=["damaged", "missing", "manifest"],
+)
+def test_the_page_comes_up_and_says_what_is_wrong(shipped, happened, said):
+    happened(shipped)
+    assert said in ui.machine()
+    assert isinstance(ui.build(), gr.Blocks)
+    with pytest.raises(stylelab.WeightsMissing) as refused:
+        stylelab.stylize("nnst", examples.CONTENTS["Cat"], examples.STYLES["Oil"], size=64, iterations=1, device="cpu")
+    assert "\n" not in str(refused.value)
