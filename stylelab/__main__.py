@@ -10,6 +10,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from . import job
@@ -34,7 +35,7 @@ def add_method(commands, method: Method) -> None:
     command.add_argument("--preset", default="paper", help=f"one of {', '.join(method.presets)} (paper)")
     command.add_argument("--device", default="auto", help=f"one of {', '.join(job.DEVICES)} (auto)")
     command.add_argument("--weights", default="auto", help=f"one of {', '.join(job.FAMILIES)} (auto)")
-    command.add_argument("--extras", type=Path, metavar="DIR", help="also write the extra pictures there")
+    command.add_argument("--extras", type=Path, metavar="DIR", help="also write the extra pictures, and fields.npz, there")
     command.add_argument("--report", type=Path, metavar="FILE.json", help="also write the report there")
     group = command.add_argument_group("knobs", "defaults are those of preset paper")
     for knob in knobs(method.params):
@@ -78,6 +79,8 @@ def stylise(args: argparse.Namespace) -> None:
             args.extras.mkdir(exist_ok=True)
             for name, picture in item.extras.items():
                 save(args.extras / f"{name}.png", picture, item.report)
+            if item.fields:
+                np.savez(args.extras / "fields.npz", **item.fields)
         if args.report:
             args.report.write_text(json.dumps(item.report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:

@@ -7,10 +7,11 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from os import PathLike
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -32,6 +33,7 @@ class Result:
     Attributes:
         image: the result at full size; RGBA where a transparent content picture keeps its transparency.
         extras: the method's named other pictures.
+        fields: correspondences by name, float32 (H, W, 2): every pixel's matched place (x, y), in [0, 1] of the other picture.
         report: how it was made: method, preset, params, seed, device, dtype, weights, content_size, size, iterations, seconds,
             peak_memory_mb, losses {name: [first, last]}, metrics. JSON-ready.
     """
@@ -39,6 +41,7 @@ class Result:
     image: Image.Image
     extras: dict[str, Image.Image]
     report: dict[str, Any]
+    fields: dict[str, np.ndarray] = field(default_factory=dict)
 
     def save(self, path: str | PathLike) -> None:
         """Write the picture; a PNG carries the report (`images.read_report` gives it back)."""
@@ -92,6 +95,7 @@ def stream(
     params = method.settings(preset, **knobs)
     where = device_called(device)
     photo, painting = images.load_picture(content), images.load_picture(style)
+    params = params.sized_for(max(photo.size))
     check_shape(photo, params.size, "content")
     check_shape(painting, params.size, "style")
     model = model_of(name, where, weights)
@@ -104,7 +108,10 @@ def stream(
                 losses[loss] = (losses.get(loss, (value,))[0], value)
             yield step
         alpha = photo.alpha if params.keep_transparency else None
-        pictures = {label: images.to_pil(picture, alpha) for label, picture in step.extras.items()}
+        pictures = {
+            label: images.to_pil(picture, None if label in method.of_style else alpha) for label, picture in step.extras.items()
+        }
+        fields = {label: field[0].permute(1, 2, 0).cpu().numpy() for label, field in step.fields.items()}
         image = images.to_pil(step.image, alpha)
         seconds = time.perf_counter() - begun
         measured = metrics.compare(step.image, photo.rgb.to(where), painting.rgb.to(where))
@@ -131,7 +138,7 @@ def stream(
         "losses": {loss: [round(float(value), 6) for value in ends] for loss, ends in losses.items()},
         "metrics": measured,
     }
-    yield Result(image, pictures, report)
+    yield Result(image, pictures, report, fields)
 
 
 def check_shape(picture: images.Picture, size: int, role: str) -> None:

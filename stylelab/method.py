@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any
 
 from torch import Tensor
@@ -36,6 +36,11 @@ class Params:
     keep_transparency: bool = knob(
         True, "Keep transparency", help="A transparent content picture gives a transparent result.", advanced=True
     )
+
+    def sized_for(self, own: int) -> Params:
+        """These knobs with a size: methods whose `size` may be 0 give the content's own long side, up to the knob's limit."""
+        limit = next(f for f in fields(self) if f.name == "size").metadata["high"]
+        return self if self.size else replace(self, size=min(own, limit))
 
 
 def knobs(params: type[Params]) -> tuple[Field, ...]:
@@ -73,7 +78,9 @@ class Step:
     """What a running method tells: step `i` of `n` over the whole job.
 
     `image` (1, 3, H, W) in [0, 1], detached, or None where there is nothing to look at; `losses` are detached 0-d tensors,
-    read only when somebody looks. The last step has ``i == n`` and carries the result, and the named `extras` beside it.
+    read only when somebody looks. The last step has ``i == n`` and carries the result, the named `extras` (pictures) beside
+    it, and `fields`: correspondences for those who want more than a picture of them, named ``a_to_b``, float32 (1, 2, H, W),
+    for every pixel of one input the matched place (x, y) in the other, both relative to its width and height, in [0, 1].
     """
 
     i: int
@@ -82,6 +89,7 @@ class Step:
     image: Tensor | None = None
     losses: Mapping[str, Tensor] = field(default_factory=dict)
     extras: Mapping[str, Tensor] = field(default_factory=dict)
+    fields: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,9 @@ class Method:
     params: type[Params]
     presets: Mapping[str, Mapping[str, Any]]  # name -> knobs that differ from the defaults; "paper" is the first
     load: Callable[..., Any]  # (device, family) -> model with a `weights` attribute: what it was made from
-    run: Callable[..., Iterator[Step]]  # (model, content, style, params) -> steps
+    run: Callable[..., Iterator[Step]]  # (model, content, style, params) -> steps; `params.size` is never 0 here
+    of_style: tuple[str, ...] = ()  # extras that are the style picture changed: they are compared with it
+    views: tuple[str, ...] = ()  # kinds of views beside before/after that the page draws: keys of `ui.views.VIEWS`
 
     def settings(self, preset: str = "paper", **values: Any) -> Params:
         """The checked `Params` of a preset with some knobs turned; a value of None leaves the preset's.

@@ -54,8 +54,9 @@ def check_picture(image: torch.Tensor, device: torch.device) -> None:
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_steps_pictures_and_size(start, shape, photo, device):
     steps = list(start(photo(*shape, 0)))
-    assert [step.i for step in steps] == list(range(1, len(steps) + 1))
-    assert {step.n for step in steps} == {len(steps)}
+    counted = [step.i for step in steps]  # may jump where an optimiser stopped early
+    assert counted[0] >= 1 and counted == sorted(set(counted))
+    assert {step.n for step in steps} == {counted[-1]}
     for step in steps:
         assert step.stage
         for picture in [*step.extras.values(), *([] if step.image is None else [step.image])]:
@@ -64,7 +65,9 @@ def test_steps_pictures_and_size(start, shape, photo, device):
             assert value.ndim == 0 and not value.requires_grad and value.isfinite()
     assert steps[-1].image is not None and steps[-1].losses
     assert steps[-1].image.shape[:1:-1] == fitted_size(shape[1], shape[0], 64)
-    assert all(not step.extras for step in steps[:-1])
+    assert all(not step.extras and not step.fields for step in steps[:-1])
+    for field in steps[-1].fields.values():
+        assert field.ndim == 4 and field.shape[:2] == (1, 2) and field.min() >= 0 and field.max() <= 1
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (50, 64), (64, 45)], ids=str)

@@ -158,7 +158,7 @@ def test_every_kind_of_file_gives_its_pixels(name, tmp_path):
     assert picture.rgb.shape == (1, 3, H, W) and picture.rgb.dtype == torch.float32 and picture.rgb.is_contiguous()
     assert picture.size == picture.original_size == (W, H)
     assert pixel(picture) == pytest.approx(colour, abs=tolerance)
-    assert 0 <= picture.rgb.min() and picture.rgb.max() <= 1
+    assert picture.rgb.min() >= 0 and picture.rgb.max() <= 1
     if alpha is None:
         assert picture.alpha is None
     else:
