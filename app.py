@@ -5,10 +5,12 @@ import os
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported; the page works without a network
 
 from stylelab import ui
+from stylelab.memory import keep_freed_pages
 
 demo = ui.build()
 
 if __name__ == "__main__":
+    keep_freed_pages()
     demo.launch(
         theme=ui.THEME,
         css=ui.CSS,

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from . import job
 from .errors import BadInput, StylelabError
 from .images import format_of, save
+from .memory import keep_freed_pages
 from .method import Method, knobs
 
 
@@ -125,4 +126,5 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    keep_freed_pages()
     sys.exit(main())

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from . import examples, job
+from .memory import keep_freed_pages
 from .method import Step
 
 PAIR = (examples.CONTENTS["Pagoda"], examples.STYLES["Swirling night"])
@@ -35,6 +36,7 @@ def machine() -> str:
 
 def measure(name: str, preset: str, size: int, device: str, knobs: dict[str, Any]) -> dict[str, float]:
     """One job: seconds to the first picture and in all, without loading the networks; MB of memory; metrics."""
+    keep_freed_pages()
     job.model_of(name, job.device_called(device), "auto")
     begun, first = time.perf_counter(), None
     for item in job.stream(name, *PAIR, preset=preset, device=device, size=size, **knobs):

@@ -89,6 +89,15 @@ class VGG(nn.Module):
         """A deep copy whose parameters ask for gradients, for methods that fine-tune on the pair at hand."""
         return copy.deepcopy(self).requires_grad_(True)
 
+    def padded(self, mode: str) -> VGG:
+        """This network with another padding: ``replicate`` or ``reflect`` keep the border of a picture from looking like one.
+
+        Zeros are what the networks were trained with.
+        """
+        for name in self.names:
+            getattr(self, name).padding_mode = mode
+        return self
+
     def forward(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Activations of the named layers.
 
@@ -102,15 +111,23 @@ class VGG(nn.Module):
         Raises:
             ValueError: an unknown layer, or a picture too small to pool four times.
         """
-        wanted = set(layers)
-        if unknown := wanted - set(self.names):
-            raise ValueError(f"{self.arch} has no layer {sorted(unknown)[0]}; it has {', '.join(self.names)}")
         if min(image.shape[-2:]) < SMALLEST_SIDE:
             raise ValueError(
                 f"picture of {image.shape[-1]}x{image.shape[-2]} pixels: both sides must be at least {SMALLEST_SIDE}"
             )
-        x, found, block = (image - self.mean) / self.std, {}, "1"
-        for name in self.names:
+        return self.onward((image - self.mean) / self.std, None, layers)
+
+    def onward(self, x: Tensor, start: str | None, layers: Iterable[str]) -> dict[str, Tensor]:
+        """As `forward`, but from activations `x` of layer `start` (or the normalised picture) instead of from the picture.
+
+        Raises:
+            ValueError: an unknown layer, or one that does not come after `start`.
+        """
+        wanted, rest = set(layers), self.names[self.names.index(start) + 1 if start else 0 :]
+        if unknown := wanted - set(rest):
+            raise ValueError(f"{self.arch} has no layer {sorted(unknown)[0]}; it has {', '.join(rest)}")
+        found, block = {}, start[4] if start else "1"
+        for name in rest:
             if len(found) == len(wanted):
                 break
             if name[4] != block:

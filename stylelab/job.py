@@ -18,9 +18,9 @@ from PIL import Image
 from . import images, metrics
 from .errors import BadInput, StylelabError
 from .method import Method, Step, drain
-from .methods import nnst
+from .methods import analogy, nnst
 
-METHODS: dict[str, Method] = {method.name: method for method in (nnst.METHOD,)}
+METHODS: dict[str, Method] = {method.name: method for method in (nnst.METHOD, analogy.METHOD)}
 
 DEVICES = ("auto", "cpu", "cuda")
 FAMILIES = ("auto", "compact", "full")
@@ -109,7 +109,8 @@ def stream(
             yield step
         alpha = photo.alpha if params.keep_transparency else None
         pictures = {
-            label: images.to_pil(picture, None if label in method.of_style else alpha) for label, picture in step.extras.items()
+            label: images.to_pil(picture, None if label in method.of_style + method.sheets else alpha)
+            for label, picture in step.extras.items()
         }
         fields = {label: field[0].permute(1, 2, 0).cpu().numpy() for label, field in step.fields.items()}
         image = images.to_pil(step.image, alpha)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import warnings
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from .precision import has_fast_bf16
+
+warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")  # said once by `Patches.similarity`
 
 GROUPS = 256  # keys compared side by side; a reduction over the other axis is several times faster than one along a row
 TABLE = 2**22  # similarities held at once: 8 MB in bf16, which stays in a CPU's last cache
@@ -58,3 +63,230 @@ def nearest(queries: Tensor, keys: Tensor) -> Tensor:
             candidates = candidates.gather(1, exact.argmax(1, keepdim=True))
         found.append(candidates[:, 0])
     return torch.cat(found).clamp_(max=count - 1)
+
+
+# --- Nearest-neighbour fields of patches -------------------------------------------------------------------------------------
+#
+# A field is int64 (N, 2, H, W): for every position of the left map the position (x, y) of its match in the right one.
+# Similarity of two patches is the mean, over those of their positions that lie inside both maps, of the features' inner product.
+# Two pairs of maps are matched together by stacking their channels: the inner products add.
+
+
+def identity_field(size: tuple[int, int], other: tuple[int, int], device: torch.device | None = None) -> Tensor:
+    """(1, 2, *size): every position's match is at the same relative place of a map of size `other`."""
+    (height, width), (rows_, columns) = size, other
+    y = (torch.arange(height, device=device) * 2 + 1) * rows_ // (2 * height)
+    x = (torch.arange(width, device=device) * 2 + 1) * columns // (2 * width)
+    return torch.stack([x.expand(height, width), y[:, None].expand(height, width)])[None]
+
+
+def random_field(size: tuple[int, int], other: tuple[int, int], generator: torch.Generator, count: int = 1) -> Tensor:
+    """(count, 2, *size): independent uniform matches in a map of size `other`, drawn on the CPU."""
+    x = torch.randint(other[1], (count, *size), generator=generator)
+    return torch.stack([x, torch.randint(other[0], (count, *size), generator=generator)], 1)
+
+
+def scaled_field(field: Tensor, size: tuple[int, int], old: tuple[int, int], new: tuple[int, int]) -> Tensor:
+    """The field by nearest neighbour at another resolution, (N, 2, *size); DIA 4.4.
+
+    Each old position becomes a block whose parts map to the parts of its match, so that scaling by a whole number keeps matches
+    exact. `old` and `new` are the (height, width) that it points into.
+    """
+    height, width = field.shape[-2:]
+    y, x = torch.meshgrid(*((torch.arange(n, device=field.device, dtype=torch.float64) + 0.5) / n for n in size), indexing="ij")
+    y, x = y * height, x * width
+    values = field[..., y.long(), x.long()]
+    to_x = ((values[:, 0] + x.frac()) * (new[1] / old[1])).long().clamp_(max=new[1] - 1)
+    to_y = ((values[:, 1] + y.frac()) * (new[0] / old[0])).long().clamp_(max=new[0] - 1)
+    return torch.stack([to_x, to_y], 1)
+
+
+def relative(field: Tensor, other: tuple[int, int]) -> Tensor:
+    """A field into a map of size `other` with places (x, y) relative to its width and height, float32 in [0, 1]."""
+    return (field + 0.5) / torch.tensor([other[1], other[0]], device=field.device).view(1, 2, 1, 1)
+
+
+@torch.no_grad()
+def vote(image: Tensor, field: Tensor, patch: int) -> Tensor:
+    """Rebuild the left map from the right one (N, C, h, w): every position is the mean of what the matches of the patches
+    around it say, (N, C, H, W); DIA 4.5. A patch of 1 is plain warping.
+    """
+    n, channels, h, w = image.shape
+    height, width = field.shape[-2:]
+    table = image.permute(0, 2, 3, 1).reshape(-1, channels)
+    first = torch.arange(n, device=image.device).view(-1, 1, 1) * (h * w)
+    total, count = image.new_zeros(n, height, width, channels), image.new_zeros(n, height, width, 1)
+    reach = range(-(patch // 2), patch // 2 + 1)
+    for dy in reach:
+        for dx in reach:
+            ys, xs = (slice(max(0, d), side + min(0, d)) for d, side in ((dy, height), (dx, width)))  # the neighbour's place
+            yt, xt = (slice(max(0, -d), side + min(0, -d)) for d, side in ((dy, height), (dx, width)))
+            if ys.start >= ys.stop or xs.start >= xs.stop:
+                continue
+            x, y = field[:, 0, ys, xs] - dx, field[:, 1, ys, xs] - dy
+            inside = (x >= 0) & (x < w) & (y >= 0) & (y < h)
+            index = (first + y.clamp(0, h - 1) * w + x.clamp(0, w - 1)).flatten()
+            values = table.index_select(0, index).view(*inside.shape, channels)
+            total[:, yt, xt] += values * inside[..., None]
+            count[:, yt, xt] += inside[..., None]
+    return (total / count).permute(0, 3, 1, 2).contiguous()
+
+
+class Patches:
+    """Two feature maps ready for comparing patches of any of their positions.
+
+    Args:
+        left: (N, C, H, W) float32. right: (N, C, h, w).
+        patch: side of the square patches, odd.
+    """
+
+    def __init__(self, left: Tensor, right: Tensor, patch: int):
+        self.patch, self.count = patch, len(left)
+        self.sizes = left.shape[-2:], right.shape[-2:]
+        self.left, self.right = self.table(left), self.table(right)
+        # How far a patch may reach to the left, right, top and bottom of each position.
+        self.reach = [self.margins(size, left.device) for size in self.sizes]
+
+    def table(self, features: Tensor) -> Tensor:
+        """(N, H + patch - 1, W, patch * C): rows of patches, zeros outside. A patch is `patch` of them, one above the other."""
+        padded = F.pad(features, (self.patch // 2,) * 4).permute(0, 2, 3, 1)
+        return padded.unfold(2, self.patch, 1).transpose(3, 4).flatten(3)
+
+    def margins(self, size: tuple[int, int], device: torch.device) -> Tensor:
+        """(4, H * W)."""
+        y, x = torch.meshgrid(*(torch.arange(n, device=device) for n in size), indexing="ij")
+        return torch.stack([x, size[1] - 1 - x, y, size[0] - 1 - y]).clamp(max=self.patch // 2).flatten(1)
+
+    def similarity(self, left: Tensor, right: Tensor) -> Tensor:
+        """Similarity of the patches at positions `left` and `right`, (K,); positions are n * H * W + y * W + x, `left` ascending.
+
+        One sampled matrix product for each row of the patch: only the wanted inner products, and nothing gathered.
+        """
+        (height, width), (h, w) = self.sizes
+        starts = torch.searchsorted(left, torch.arange(self.count * height * width + 1, device=left.device))
+        total = self.left.new_zeros(len(left))
+        columns = self.right.flatten(0, 2).T
+        row = right + right // (h * w) * ((self.patch - 1) * w)  # of the table, whose maps are taller
+        for dy in range(self.patch):
+            pattern = torch.sparse_csr_tensor(
+                starts, row + dy * w, total, (len(starts) - 1, columns.shape[1]), check_invariants=False
+            )
+            total = torch.sparse.sampled_addmm(pattern, self.left[:, dy : dy + height].flatten(0, 2), columns).values()
+        a, b = self.reach[0][:, left % (height * width)], self.reach[1][:, right % (h * w)]
+        reach = torch.minimum(a, b)
+        return total / ((reach[0] + reach[1] + 1) * (reach[2] + reach[3] + 1))
+
+
+@torch.no_grad()
+def nearest_patches(left: Tensor, right: Tensor, patch: int) -> tuple[Tensor, Tensor]:
+    """The exact nearest-neighbour field, by comparing every patch with every other: the reference, and quick on small maps.
+
+    Returns:
+        field (N, 2, H, W) and similarity (N, H, W). Time grows with the product of the sizes; memory beyond the unfolded maps is
+        `TABLE` numbers.
+    """
+    width = right.shape[-1]
+    kernel = dict(kernel_size=patch, padding=patch // 2)
+    queries, keys = (F.unfold(x, **kernel).transpose(1, 2) for x in (left, right))
+    inside = [F.unfold(torch.ones_like(x[:1, :1]), **kernel)[0].T for x in (left, right)]
+    best, found = [], []
+    for query, key in zip(queries, keys, strict=True):
+        for start in range(0, len(query), step := max(1, TABLE // len(key))):
+            part = slice(start, start + step)
+            value, index = ((query[part] @ key.T) / (inside[0][part] @ inside[1].T)).max(1)
+            best.append(value)
+            found.append(index)
+    index = torch.cat(found).view(len(left), *left.shape[-2:])
+    return torch.stack([index % width, index // width], 1), torch.cat(best).view_as(index)
+
+
+JUMPS = (8, 4, 2, 1)  # authors' code: propagation as jump flooding, so that all positions can be handled at once
+
+
+@torch.no_grad()
+def patchmatch(
+    left: Tensor,
+    right: Tensor,
+    field: Tensor,
+    *,
+    patch: int,
+    radius: int,
+    generator: torch.Generator,
+    iterations: int = 10,
+    limit: int | None = None,
+) -> tuple[Tensor, Tensor]:
+    """PatchMatch (Barnes et al. 2009) in parallel: improve a field by propagation and random search, DIA 4.2.
+
+    Args:
+        left, right, patch: see `Patches`; features normally have unit length at every position.
+        field: where to start.
+        radius: random search draws within +-radius of the present match, then within half of it, and so on down to 1.
+        generator: of random numbers, on the CPU.
+        limit: matches farther than this from where they started, along x or y, are not taken, however similar.
+        iterations: at most; it stops when an iteration finds nothing better. 10 in the authors' code.
+
+    Returns:
+        the field and its similarity (N, H, W), nowhere lower than at the start.
+    """
+    compare = Patches(left, right, patch)
+    (height, width), (h, w) = compare.sizes
+    count, area = len(left), h * w
+    here = torch.arange(count * height * width, device=left.device)
+    first = here // (height * width) * area  # where this map's positions begin
+    x, y = (part.reshape(-1).contiguous() for part in field.unbind(1))
+    best = compare.similarity(here, first + y * w + x)
+    fresh = torch.ones_like(here, dtype=torch.bool)  # what changed in this iteration or in the one before
+
+    def attempt(rows_: Tensor, new_x: Tensor, new_y: Tensor) -> None:
+        """Take the matches offered to positions `rows_` where they are better."""
+        if limit is not None:
+            near = torch.zeros_like(rows_, dtype=torch.bool)
+            for start_x, start_y in starts:
+                near |= ((new_x - start_x[rows_]).abs() <= limit) & ((new_y - start_y[rows_]).abs() <= limit)
+            rows_, new_x, new_y = rows_[near], new_x[near], new_y[near]
+        value = compare.similarity(rows_, first[rows_] + new_y * w + new_x)
+        better = value > best[rows_]
+        rows_ = rows_[better]
+        best[rows_], x[rows_], y[rows_], changed[rows_] = value[better], new_x[better], new_y[better], True
+
+    def shifted(values: Tensor, dy: int, dx: int, outside) -> Tensor:
+        """What the neighbour at (-dy, -dx) has."""
+        whole = values.view(count, height, width)
+        moved = torch.full_like(whole, outside)
+        moved[:, max(0, dy) : height + min(0, dy), max(0, dx) : width + min(0, dx)] = whole[
+            :, max(0, -dy) : height + min(0, -dy), max(0, -dx) : width + min(0, -dx)
+        ]
+        return moved.view(-1)
+
+    # Where a position and its neighbours `limit` away started: the last are what they offer, so that borders may move.
+    starts = [
+        (shifted(x, dy, dx, -height * width).clone() + dx, shifted(y, dy, dx, 0).clone() + dy)
+        for dy, dx in itertools.product((0, -(limit or 0), limit or 0), repeat=2)
+        if abs(dy) < height and abs(dx) < width
+    ]
+
+    for _ in range(iterations):
+        changed = torch.zeros_like(fresh)
+        for jump in JUMPS:
+            for dy, dx in ((0, jump), (0, -jump), (jump, 0), (-jump, 0)):
+                if abs(dy) >= height or abs(dx) >= width:
+                    continue
+                new_x, new_y = shifted(x, dy, dx, -1), shifted(y, dy, dx, -1)
+                known = new_x >= 0
+                new_x, new_y = (new_x + dx).clamp_(0, w - 1), (new_y + dy).clamp_(0, h - 1)
+                # In a region that moves as one, neighbours offer what is there already; a neighbour's old news was heard before.
+                known &= ((new_x != x) | (new_y != y)) & shifted(fresh | changed, dy, dx, False)
+                rows_ = known.nonzero()[:, 0]
+                attempt(rows_, new_x[rows_], new_y[rows_])
+        reach = radius
+        while reach >= 1:
+            new_x, new_y = (
+                (part + torch.randint(-reach, reach + 1, (len(here),), generator=generator).to(part.device)).clamp_(0, side - 1)
+                for part, side in ((x, w), (y, h))
+            )
+            attempt(here, new_x, new_y)
+            reach //= 2
+        fresh = changed
+        if not changed.any():
+            break
+    return torch.stack([x, y]).view(2, count, height, width).transpose(0, 1).contiguous(), best.view(count, height, width)

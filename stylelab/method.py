@@ -106,6 +106,7 @@ class Method:
     load: Callable[..., Any]  # (device, family) -> model with a `weights` attribute: what it was made from
     run: Callable[..., Iterator[Step]]  # (model, content, style, params) -> steps; `params.size` is never 0 here
     of_style: tuple[str, ...] = ()  # extras that are the style picture changed: they are compared with it
+    sheets: tuple[str, ...] = ()  # extras to be looked at by themselves: strips, charts
     views: tuple[str, ...] = ()  # kinds of views beside before/after that the page draws: keys of `ui.views.VIEWS`
 
     def settings(self, preset: str = "paper", **values: Any) -> Params:

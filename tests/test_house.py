@@ -10,16 +10,17 @@ PACKAGE = "stylelab"
 # Floors, bottom first: a module imports from floors below its own (and, where `ROOMY`, from its own package).
 FLOORS = (
     {"errors"},
-    {"images", "method", "precision", "pyramid", "colour", "weights", "examples"},
+    {"images", "memory", "method", "precision", "pyramid", "colour", "weights", "examples"},
     {"features", "matching", "nets"},
     {"losses", "metrics"},
     {"methods", "train"},
     {"job"},
+    {"accuracy"},
     {"__init__", "bench", "figures"},
     {"ui", "__main__"},
     {"app"},
 )
-ROOMY = {"ui", "train", "nets", "examples"}
+ROOMY = {"accuracy", "ui", "train", "nets", "examples"}
 WEIGHTS_USERS = {"features", "ui", "__main__", "bench", "figures", "train", "nets"}  # and the `load` of a method
 CARD = {"app.py", "stylelab", "weights", "requirements.txt", "tests", "README.md", "LICENSE", "pyproject.toml"}
 IGNORED = {"runs", "data", "__pycache__"}  # see .gitignore

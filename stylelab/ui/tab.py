@@ -24,6 +24,7 @@ from ..errors import StylelabError
 from ..images import Picture, to_pil
 from ..method import Method, Step, knobs
 from . import runner
+from .views import VIEWS
 from .widgets import endpoint_input, photo, widget
 
 log = logging.getLogger("stylelab")
@@ -158,6 +159,7 @@ def tab(method: Method) -> None:
             slider = gr.ImageSlider(
                 label="Before and after", format="png", max_height=640, visible=False, elem_id=f"{name}-slider"
             )
+            alone = gr.Image(label="Chart", format="png", interactive=False, visible=False, elem_id=f"{name}-alone")
             shown = gr.Radio(["result"], value="result", label="Show", visible=False, elem_id=f"{name}-show")
             with gr.Row():
                 download = gr.DownloadButton("Full-size PNG", visible=False, elem_id=f"{name}-download")
@@ -173,10 +175,11 @@ def tab(method: Method) -> None:
             curve = gr.LinePlot(x="step", y="loss", color="of", height=220, visible=False, elem_id=f"{name}-curve")
             with gr.Accordion("Report", open=False):
                 report = gr.JSON(show_label=False, elem_id=f"{name}-report")
-    pictures = gr.State({})
+    pictures = gr.State(None)  # (content at the result's size, style, {label: picture})
+    views = [VIEWS[kind](name) for kind in method.views]
 
-    turnable, after = list(widgets), (slider, shown, download, reuse)
-    outputs = [status, live, curve, report, pictures, widgets["seed"], *after]
+    turnable, after = list(widgets), (slider, alone, shown, download, reuse)
+    outputs = [status, live, curve, report, pictures, widgets["seed"], *after, *(part for view in views for part in view.outputs)]
 
     def stepped(watch: Watch, step: Step) -> dict:
         changed = {
@@ -186,27 +189,42 @@ def tab(method: Method) -> None:
         }
         if watch.shown == 1:  # what the job before this one left
             changed |= {part: gr.update(visible=False) for part in after}
+            for view in views:
+                changed |= view.hidden()
         return changed
 
-    def finished(content: Picture, result: job.Result) -> dict:
-        kept = {"before": to_pil(content.rgb).resize(result.image.size), "result": result.image, **result.extras}
-        choices = [label for label in kept if label != "before"]
+    def finished(content: Picture, style: Picture, result: job.Result) -> dict:
+        kept = {"result": result.image, **result.extras}
+        before = to_pil(content.rgb).resize(result.image.size)
         said, file = summary(result), None
         try:
             file = written(result)
         except StylelabError as error:  # the picture is not lost with its file
             said = f"{said}\n\n⚠️ {error}"
-        return {
+        changed = {
             status: said,
             live: gr.Image(value=None, visible=False),
+            alone: gr.update(visible=False),
             report: result.report,
-            pictures: kept,
+            pictures: (before, to_pil(style.rgb), kept),
             widgets["seed"]: result.report["seed"],
-            slider: gr.ImageSlider(value=(kept["before"], result.image), visible=True),
-            shown: gr.Radio(choices, value="result", visible=len(choices) > 1),
+            slider: gr.ImageSlider(value=(before, result.image), visible=True),
+            shown: gr.Radio(list(kept), value="result", visible=len(kept) > 1),
             download: gr.DownloadButton(value=file, visible=file is not None),
             reuse: gr.Button(visible=True),
         }
+        for view in views:
+            changed |= view.finished(content, style, result)
+        return changed
+
+    def compared(chosen, kept):
+        """A chosen picture over what it was made from, or by itself."""
+        before, style, made = kept
+        if chosen in method.sheets:
+            return gr.update(visible=False), gr.Image(value=made[chosen], label=chosen, visible=True)
+        if chosen in method.of_style:
+            before = style.resize(made[chosen].size)
+        return gr.ImageSlider(value=(before, made[chosen]), visible=True), gr.update(visible=False)
 
     def on_run(content, style, preset, shuffle, *turned):
         options = dict(zip(turnable, turned, strict=True))
@@ -218,7 +236,7 @@ def tab(method: Method) -> None:
             if item is None:
                 yield {status: gr.skip()}
             else:
-                yield stepped(watch, item) if isinstance(item, Step) else finished(content, item)
+                yield stepped(watch, item) if isinstance(item, Step) else finished(content, style, item)
 
     inputs = [content, style, preset, shuffle, *widgets.values()]
     heavy = dict(api_visibility="private", show_progress="full", show_progress_on=status, **DEVICE_QUEUE)
@@ -235,8 +253,8 @@ def tab(method: Method) -> None:
         [widgets[knob] for knob in set_by_preset],
         **light,
     )
-    shown.input(lambda chosen, kept: (kept["before"], kept[chosen]), [shown, pictures], slider, **light)
-    reuse.click(lambda kept: kept["result"], pictures, content, **light)
+    shown.input(compared, [shown, pictures], [slider, alone], **light)
+    reuse.click(lambda kept: kept[-1]["result"], pictures, content, **light)
     endpoint(method)
 
 
