@@ -168,9 +168,8 @@ class Patches:
         columns = self.right.flatten(0, 2).T
         row = right + right // (h * w) * ((self.patch - 1) * w)  # of the table, whose maps are taller
         for dy in range(self.patch):
-            pattern = torch.sparse_csr_tensor(
-                starts, row + dy * w, total, (len(starts) - 1, columns.shape[1]), check_invariants=False
-            )
+            size = len(starts) - 1, columns.shape[1]
+            pattern = torch.sparse_csr_tensor(starts, row + dy * w, total, size, check_invariants=False)
             total = torch.sparse.sampled_addmm(pattern, self.left[:, dy : dy + height].flatten(0, 2), columns).values()
         a, b = self.reach[0][:, left % (height * width)], self.reach[1][:, right % (h * w)]
         reach = torch.minimum(a, b)
