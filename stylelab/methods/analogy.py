@@ -20,12 +20,12 @@ Where we leave the paper, or it leaves us the choice:
   were then matched with borders and left a seam.
 - The paper's text averages the matches of neighbours; we average what their patches say about this place, as its code does.
 - The weight of each task is the authors' README's (`OFFSETS`); the paper only names the two offsets of 0.1.
-- Equation 7 is linear in the filtered picture, so that one WLS of the difference gives it. Its values are the authors' code's; for
-  a result larger than the matching its strength grows with the scale, which keeps the reach.
+- Equation 7 is linear in the filtered picture, so that one WLS of the difference gives it. Its values are the authors' code's;
+  for a result larger than the matching its strength grows with the scale, which keeps the reach.
 - Pictures are matched at a long side of `match_size`, never more than the result's and not under 200 px (authors' code).
 
-The `official` preset has the authors' values (msracver/Deep-Image-Analogy): a hard threshold as weight map, fields that begin as the
-identity, deconvolution by two layers towards averaged features, a search without limit, and a final patch of 3.
+The `official` preset has the authors' values (msracver/Deep-Image-Analogy): a hard threshold as weight map, fields that begin as
+the identity, deconvolution by two layers towards averaged features, a search without limit, and a final patch of 3.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class AnalogyParams(Params):
         -0.3,
         1.0,
         step=0.1,
-        help="Added to the content's weight at all layers; 1 for two views of one scene.",
+        help="Added to the content's weight at all layers; 1: two views of one scene.",
     )
     bidirectional: bool = knob(
         True, "Both directions", help="Match A with B as well as A' with B', so that the two fields agree (figure 5)."
@@ -346,8 +346,8 @@ METHOD = Method(
     title="Deep Image Analogy",
     paper="Liao et al., Visual Attribute Transfer through Deep Image Analogy, 2017",
     url="https://arxiv.org/abs/1705.01088",
-    summary="Finds for every place of one picture the place in the other that means the same, and paints each with the other's look: "
-    "two results, and the map between them. For pictures of similar things.",
+    summary="Finds for every place of one picture the place in the other that means the same, and paints each with the other's "
+    "look: two results, and the map between them. For pictures of similar things.",
     params=AnalogyParams,
     presets={
         "paper": {},
