@@ -8,7 +8,7 @@ A is the content, B' the style; A' (A with the look of B') and B (B' with the lo
 3. What B' looks like in A's shape one layer below: its warped features deconvolved by L-BFGS (4.2, equation 5). A' there is a
    blend of that with A's own features, which weigh most where they respond (4.3, equations 4 and 6). B likewise.
 4. The fields, enlarged by nearest neighbour, start the next layer, and the search stays near them (4.4).
-5. The last fields, brought to the result's size, rebuild A' from B' and B from A by averaging 5 x 5 patches (4.5).
+5. The last fields rebuild A' from B' and B from A at the result's size by averaging 5 x 5 patches (4.5).
 6. Photo to photo: only the colours of A' are kept, by weighted least squares along A: A + WLS(A' - A) (6.4, equation 7).
 
 Where we leave the paper, or it leaves us the choice:
@@ -42,7 +42,7 @@ from torch.nn import functional as F
 
 from ..features import VGG, load_extractor
 from ..images import resize
-from ..matching import identity_field, patchmatch, random_field, relative, scaled_field, vote
+from ..matching import identity_field, paint, patchmatch, random_field, relative, scaled_field, vote
 from ..method import Method, Params, Step, knob
 from ..pyramid import scale_to
 
@@ -262,8 +262,7 @@ def run(vgg: VGG, content: Tensor, style: Tensor, params: AnalogyParams) -> Iter
             field, energy = search(left, right, begin, level, params, generator)
             found.append(field)
             if k == 0:
-                exact = scaled_field(field, shape(pictures[0]), shape(maps[1]), shape(pictures[1]))
-                preview = vote(pictures[1], exact, PATCH[level])
+                preview = paint(pictures[1], relative(field, shape(maps[1])), shape(pictures[0]), PATCH[level])
             i += 1
             if i < n:
                 yield Step(i, n, f"layer {level}: matching", preview, {"energy": energy})
@@ -304,10 +303,7 @@ def run(vgg: VGG, content: Tensor, style: Tensor, params: AnalogyParams) -> Iter
         fields = larger
 
     full = [resize(content, params.size), resize(style, params.size)]
-    results = []
-    for k in (0, 1):
-        exact = scaled_field(fields[k], shape(full[k]), shape(pictures[1 - k]), shape(full[1 - k]))
-        results.append(vote(full[1 - k], exact, params.patch).clamp(0, 1))
+    results = [paint(full[1 - k], seen[-1][k], shape(full[k]), params.patch) for k in (0, 1)]
     extras = {}
     if params.task == "photo to photo" and params.refinement:
         strength = WLS_STRENGTH * max(1.0, params.size / side)
@@ -323,14 +319,9 @@ def run(vgg: VGG, content: Tensor, style: Tensor, params: AnalogyParams) -> Iter
 
 def by_layer(fields: list[Tensor], picture: Tensor, other: Tensor) -> Tensor:
     """Figure 8: above, each layer's field as colours and at the end what the colours mean; below, `other` rebuilt with it."""
-    size, target = shape(picture), shape(other)
-    above, below = [], []
-    for field in fields:
-        larger = F.interpolate(field, size=size)
-        above.append(place_colours(larger))
-        places = (larger * larger.new_tensor([target[1], target[0]]).view(1, 2, 1, 1)).long()
-        below.append(vote(other, places, 5))
-    key = relative(identity_field(target, target, picture.device), target)
+    above = [place_colours(F.interpolate(field, size=shape(picture))) for field in fields]
+    below = [paint(other, field, shape(picture), 3) for field in fields]
+    key = relative(identity_field(shape(other), shape(other), picture.device), shape(other))
     above.append(scale_to(place_colours(key), picture))
     below.append(scale_to(other, picture))
     return torch.cat([torch.cat(row, 3) for row in (above, below)], 2)
