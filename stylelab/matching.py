@@ -253,7 +253,8 @@ def patchmatch(
         field: where to start.
         radius: random search draws within +-radius of the present match, then within half of it, and so on down to 1.
         generator: of random numbers, on the CPU.
-        limit: matches farther than this from where they started, along x or y, are not taken, however similar.
+        limit: a match is not taken, however similar, if it is farther than this along x or y from where its position started, and
+            from what the starts of its neighbours `limit` away, level, upright or diagonal, would offer it.
         iterations: at most; it stops when an iteration finds nothing better. 10 in the authors' code.
 
     Returns:

@@ -15,7 +15,8 @@ Where we leave the paper, or it leaves us the choice:
 - Deconvolution starts from the real features of B', rebuilt with the enlarged field, as in the authors' code; the paper starts at
   random and needs hundreds of updates. It ends early when five updates improve the loss by less than `SLOW`.
 - The limit to the search around the enlarged field applies at layers 3 to 1. At layer 4 it holds for the random draws only: in a
-  small picture the field of layer 5 is too coarse to be trusted (PF-WILLOW keypoints: 0.33 right against 0.25).
+  small picture the field of layer 5 is too coarse to be trusted (PF-WILLOW keypoints: 0.30 right against 0.25). A match is near
+  enough if it is near where its place or a neighbour as far away as the radius started; otherwise the coarse blocks stay visible.
 - Convolutions repeat a picture's border instead of padding it with zeros: zeros look like something at every border, and borders
   were then matched with borders and left a seam.
 - The paper's text averages the matches of neighbours; we average what their patches say about this place, as its code does.
