@@ -25,7 +25,7 @@ class MatchMap:
         with gr.Accordion("Where each place went: click on either picture", open=True, visible=False) as self.place:
             with gr.Row():
                 self.shown = [
-                    gr.Image(label=label, format="jpeg", interactive=False, buttons=[], height=360, elem_id=f"{name}-map-{ab}")
+                    gr.Image(label=label, format="jpeg", interactive=False, buttons=[], height=300, elem_id=f"{name}-map-{ab}")
                     for label, ab in (("A: the content", "a"), ("B′: the style", "b"))
                 ]
             self.told = gr.Markdown(elem_id=f"{name}-map-told")
