@@ -11,8 +11,8 @@ TRIM_THRESHOLD, TOP_PAD, MMAP_MAX, ARENA_MAX = -1, -2, -4, -8  # malloc.h of the
 def keep_freed_pages() -> None:
     """Let the allocator hand freed memory to the next tensor instead of back to the system; for processes that are ours.
 
-    Large tensors otherwise come as fresh pages, each of which the system clears and maps on first touch: on a small virtual machine
-    that took more time than the arithmetic. Does nothing where the C library is not GNU's.
+    Large tensors otherwise come as fresh pages, each of which the system clears and maps on first touch: on a small virtual
+    machine that took more time than the arithmetic. Does nothing where the C library is not GNU's.
     """
     if platform.libc_ver()[0] != "glibc":
         return

@@ -20,12 +20,13 @@ Where we leave the paper, or it leaves us the choice:
   were then matched with borders and left a seam.
 - The paper's text averages the matches of neighbours; we average what their patches say about this place, as its code does.
 - The weight of each task is the authors' README's (`OFFSETS`); the paper only names the two offsets of 0.1.
-- Equation 7 is linear in the filtered picture, so that one WLS of the difference gives it. Its values are the authors' code's; for
-  a result larger than the matching its strength grows with the scale, which keeps the reach.
-- Pictures are matched at a long side of `match_size`, never more than the result's and not under 200 px (authors' code).
+- Equation 7 is linear in the filtered picture, so that one WLS of the difference gives it. Its values are the authors' code's; for a
+  result larger than the matching its strength grows with the scale, which keeps the reach.
+- Pictures are matched at a long side of `match_size`, never more than the result's and not under 200 px (authors' code),
+  nor so small that the short side would be under 16 px.
 
-The `official` preset has the authors' values (msracver/Deep-Image-Analogy): a hard threshold as weight map, fields that begin as the
-identity, deconvolution by two layers towards averaged features, a search without limit, and a final patch of 3.
+The `official` preset has the authors' values (msracver/Deep-Image-Analogy): a hard threshold as weight map, fields that begin as
+the identity, deconvolution by two layers towards averaged features, a search without limit, and a final patch of 3.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..features import VGG, load_extractor
-from ..images import resize
+from ..images import MIN_SIDE, resize
 from ..matching import identity_field, patchmatch, random_field, relative, scaled_field, vote
 from ..method import Method, Params, Step, knob
 from ..pyramid import scale_to
@@ -128,6 +129,11 @@ def layer(level: int) -> str:
 def shape(x: Tensor) -> tuple[int, int]:
     """(height, width)."""
     return tuple(x.shape[-2:])
+
+
+def least_side(picture: Tensor) -> int:
+    """The long side at which the short one has the `MIN_SIDE` pixels that five layers need."""
+    return -(-MIN_SIDE * max(shape(picture)) // min(shape(picture)))
 
 
 def weight_map(features: Tensor, alpha: float, mask: str) -> Tensor:
@@ -233,7 +239,9 @@ def run(vgg: VGG, content: Tensor, style: Tensor, params: AnalogyParams) -> Iter
     """
     generator = torch.Generator().manual_seed(params.seed)
     side = min(params.match_size, max(params.size, LEAST_SIDE))
-    pictures = [resize(content, side), resize(style, side)]  # [A, B'], and so with all lists of two: this one and the other
+    pictures = [
+        resize(picture, max(side, least_side(picture))) for picture in (content, style)
+    ]  # [A, B'], and so with all lists of two: this one and the other
     with torch.no_grad():
         features = [vgg(picture, map(layer, LEVELS)) for picture in pictures]
     latent = [features[0][layer(5)], features[1][layer(5)]]  # [A', B]
@@ -263,7 +271,7 @@ def run(vgg: VGG, content: Tensor, style: Tensor, params: AnalogyParams) -> Iter
             found.append(field)
             if k == 0:
                 exact = scaled_field(field, shape(pictures[0]), shape(maps[1]), shape(pictures[1]))
-                preview = vote(pictures[1], exact, PATCH[level])
+                preview = vote(pictures[1], exact, PATCH[level]).clamp(0, 1)
             i += 1
             if i < n:
                 yield Step(i, n, f"layer {level}: matching", preview, {"energy": energy})
@@ -333,7 +341,7 @@ def by_layer(fields: list[Tensor], picture: Tensor, other: Tensor) -> Tensor:
     key = relative(identity_field(target, target, picture.device), target)
     above.append(scale_to(place_colours(key), picture))
     below.append(scale_to(other, picture))
-    return torch.cat([torch.cat(row, 3) for row in (above, below)], 2)
+    return torch.cat([torch.cat(row, 3) for row in (above, below)], 2).clamp(0, 1)
 
 
 def load(device: torch.device, family: str) -> VGG:
@@ -346,8 +354,8 @@ METHOD = Method(
     title="Deep Image Analogy",
     paper="Liao et al., Visual Attribute Transfer through Deep Image Analogy, 2017",
     url="https://arxiv.org/abs/1705.01088",
-    summary="Finds for every place of one picture the place in the other that means the same, and paints each with the other's look: "
-    "two results, and the map between them. For pictures of similar things.",
+    summary="Finds for every place of one picture the place in the other that means the same, and paints each with the other's "
+    "look: two results, and the map between them. For pictures of similar things.",
     params=AnalogyParams,
     presets={
         "paper": {},
