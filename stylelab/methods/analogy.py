@@ -20,8 +20,8 @@ Where we leave the paper, or it leaves us the choice:
   were then matched with borders and left a seam.
 - The paper's text averages the matches of neighbours; we average what their patches say about this place, as its code does.
 - The weight of each task is the authors' README's (`OFFSETS`); the paper only names the two offsets of 0.1.
-- Equation 7 is linear in the filtered picture, so that one WLS of the difference gives it. Its values are the authors' code's; for a
-  result larger than the matching its strength grows with the scale, which keeps the reach.
+- Equation 7 is linear in the filtered picture, so that one WLS of the difference gives it. Its values are the authors' code's;
+  for a result larger than the matching its strength grows with the scale, which keeps the reach.
 - Pictures are matched at a long side of `match_size`, never more than the result's and not under 200 px (authors' code),
   nor so small that the short side would be under 16 px.
 
@@ -239,9 +239,8 @@ def run(vgg: VGG, content: Tensor, style: Tensor, params: AnalogyParams) -> Iter
     """
     generator = torch.Generator().manual_seed(params.seed)
     side = min(params.match_size, max(params.size, LEAST_SIDE))
-    pictures = [
-        resize(picture, max(side, least_side(picture))) for picture in (content, style)
-    ]  # [A, B'], and so with all lists of two: this one and the other
+    # [A, B'], and so with all lists of two: this one and the other
+    pictures = [resize(picture, max(side, least_side(picture))) for picture in (content, style)]
     with torch.no_grad():
         features = [vgg(picture, map(layer, LEVELS)) for picture in pictures]
     latent = [features[0][layer(5)], features[1][layer(5)]]  # [A', B]
