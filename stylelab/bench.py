@@ -1,6 +1,7 @@
 """``python -m stylelab bench``: the README's table of seconds, first preview and memory, as Markdown on stdout.
 
 Every row is a job in a process of its own, on the same pair of example pictures: networks load first, pictures are files.
+With ``--accuracy`` instead a method's tables of right and wrong, on data that do not come with the project.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ import platform
 import statistics
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from . import examples, job
+from . import accuracy, examples, job
+from .errors import BadInput
 from .memory import keep_freed_pages
 from .method import Step
 
@@ -34,16 +35,28 @@ def machine() -> str:
     return f"{name}, {torch.get_num_threads()} of {os.cpu_count()} cores{gpu}, torch {torch.__version__}"
 
 
-def measure(name: str, preset: str, size: int, device: str, knobs: dict[str, Any]) -> dict[str, float]:
+def measure(name: str, preset: str, size: int, device: str, weights: str) -> dict[str, float]:
     """One job: seconds to the first picture and in all, without loading the networks; MB of memory; metrics."""
     keep_freed_pages()
-    job.model_of(name, job.device_called(device), "auto")
+    job.model_of(name, job.device_called(device), weights)
     begun, first = time.perf_counter(), None
-    for item in job.stream(name, *PAIR, preset=preset, device=device, size=size, **knobs):
+    for item in job.stream(name, *PAIR, preset=preset, device=device, weights=weights, size=size):
         if first is None and isinstance(item, Step) and item.image is not None:
             first = time.perf_counter() - begun
     report = item.report
     return {"first": first, "seconds": report["seconds"], "memory": report["peak_memory_mb"], **report["metrics"]}
+
+
+def measure_accuracy(args: argparse.Namespace) -> int:
+    """``--accuracy``: a report for each preset, with the seconds it took."""
+    if args.pairs is not None and args.pairs < 1:
+        raise BadInput(f"--pairs must be at least 1, not {args.pairs}.")
+    for preset in args.preset or ["paper"]:
+        begun = time.perf_counter()
+        for line in accuracy.report(args.accuracy, accuracy.Options(args.data, preset, args.device, args.weights, args.pairs)):
+            print(line, flush=True)
+        print(f"\n{machine()}; {time.perf_counter() - begun:.0f} s\n")
+    return 0
 
 
 def main(argv: list[str]) -> int:
@@ -53,7 +66,16 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--size", type=int, action="append", help="default: 256, on a GPU also 512")
     parser.add_argument("--runs", type=int, default=1, help="runs per row; medians are shown")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--weights", default="auto", help=f"one of {', '.join(job.FAMILIES)} (auto)")
+    group = parser.add_argument_group("accuracy")
+    group.add_argument("--accuracy", choices=accuracy.NAMES, help="this method's accuracy instead of times")
+    group.add_argument(
+        "--data", type=Path, default=Path("../shared/data/eval"), metavar="DIR", help="evaluation data (%(default)s)"
+    )
+    group.add_argument("--pairs", type=int, metavar="N", help="at most N pairs of each class, or sequences")
     args = parser.parse_args(argv)
+    if args.accuracy:
+        return measure_accuracy(args)
     device = job.device_called(args.device).type
     print(f"{machine()}; {PAIR[0].name} and {PAIR[1].name}, medians of {args.runs}\n")
     print("| job | size | first preview | seconds | memory | style distance | structure change |\n|---|---|---|---|---|---|---|")
@@ -64,7 +86,7 @@ def main(argv: list[str]) -> int:
                 runs = []
                 for _ in range(args.runs):
                     with fresh.Pool(1) as pool:  # its own process: a peak of memory is a process's
-                        runs.append(pool.apply(measure, (name, preset, size, device, {})))
+                        runs.append(pool.apply(measure, (name, preset, size, device, args.weights)))
                 middle = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
                 seconds = f"{middle['first']:.1f} s | {middle['seconds']:.1f} s"
                 row = f"| {name} `{preset}` | {size} px | {seconds} | {middle['memory']:.0f} MB"

@@ -265,7 +265,7 @@ def patchmatch(
     count, area = len(left), h * w
     here = torch.arange(count * height * width, device=left.device)
     first = here // (height * width) * area  # where this map's positions begin
-    x, y = (part.reshape(-1).contiguous() for part in field.unbind(1))
+    x, y = (part.flatten().clone() for part in field.unbind(1))
     best = compare.similarity(here, first + y * w + x)
     fresh = torch.ones_like(here, dtype=torch.bool)  # what changed in this iteration or in the one before
 

@@ -4,6 +4,7 @@ Skipped where there is no chromium, unless STYLELAB_BROWSER=required.
 """
 
 import os
+import re
 import shutil
 import time
 
@@ -44,25 +45,29 @@ def page(browser, url):
     assert outside == [] and errors == []
 
 
-def upload(page, content=CAT, style=NIGHT):
+def upload(page, content=CAT, style=NIGHT, method="nnst"):
     for which, file in (("content", content), ("style", style)):
-        page.set_input_files(f"#nnst-{which} input[type=file]", file)
-    page.wait_for_selector("#nnst-content img")
-    page.wait_for_selector("#nnst-style img")
+        page.set_input_files(f"#{method}-{which} input[type=file]", file)
+    page.wait_for_selector(f"#{method}-content img")
+    page.wait_for_selector(f"#{method}-style img")
 
 
-def knob(page, name, value):
-    box = page.locator(f"#nnst-{name} input[type=number]")
+def knob(page, name, value, method="nnst"):
+    box = page.locator(f"#{method}-{name} input[type=number]")
     box.fill(str(value))
     box.press("Enter")
 
 
-def status(page):
-    return page.inner_text("#nnst-status")
+def status(page, method="nnst"):
+    return page.inner_text(f"#{method}-status")
 
 
-def wait_for_status(page, text, seconds=120):
-    page.wait_for_function(f"document.querySelector('#nnst-status')?.innerText.includes({text!r})", timeout=seconds * 1000)
+def wait_for_text(page, place, text, seconds):
+    page.wait_for_function(f"document.querySelector('#{place}')?.innerText.includes({text!r})", timeout=seconds * 1000)
+
+
+def wait_for_status(page, text, seconds=120, method="nnst"):
+    wait_for_text(page, f"{method}-status", text, seconds)
 
 
 def test_upload_run_previews_result_and_tab_switch(page):
@@ -133,6 +138,34 @@ def test_presets_turn_the_knobs(page):
     page.wait_for_function("document.querySelector('#nnst-iterations input[type=number]').value == '200'")
     page.locator("#nnst-preset").get_by_text("fast").click()
     page.wait_for_function("document.querySelector('#nnst-iterations input[type=number]').value != '200'")
+
+
+def test_pointing_at_a_picture_shows_its_match_in_the_other(page):
+    page.get_by_role("tab", name="Deep Image Analogy").click()
+    page.wait_for_selector("#analogy-content input[type=file]", state="attached")
+    upload(page, method="analogy")
+    for name in ("size", "match_size"):
+        knob(page, name, 64, "analogy")
+    page.click("#analogy-run")
+    wait_for_status(page, "Done", method="analogy")
+    assert "64×" in status(page, "analogy")
+    for letter, other, said in (("a", "b", "A "), ("b", "a", "B′ ")):
+        picture, there = (page.locator(f"#analogy-map-{which} img") for which in (letter, other))
+        before = there.get_attribute("src")
+        picture.click(position={"x": 30, "y": 40})
+        wait_for_text(page, "analogy-map-told", "(pixels as shown)", 20)
+        page.wait_for_function(
+            f"document.querySelector('#analogy-map-told').innerText.startsWith({said!r})"
+            f"&& document.querySelector('#analogy-map-{other} img').getAttribute('src') != {before!r}",
+            timeout=20_000,
+        )
+        x, y = map(int, re.findall(r"\d+", page.inner_text("#analogy-map-told"))[:2])
+        wide, high, shown_wide, shown_high = picture.evaluate(
+            "img => [img.naturalWidth, img.naturalHeight, img.clientWidth, img.clientHeight]"
+        )
+        scale = min(shown_wide / wide, shown_high / high)  # the picture is fitted into its place, in the middle
+        expected = ((30 - (shown_wide - wide * scale) / 2) / scale, (40 - (shown_high - high * scale) / 2) / scale)
+        assert (x, y) == pytest.approx(expected, abs=3)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

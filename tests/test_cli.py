@@ -19,7 +19,8 @@ QUICK = ["--size", "64", "--iterations", "1", "--device", "cpu"]
 def folder(tmp_path, monkeypatch, untrained):
     """A folder with a photo and a painting, to be in; networks are untrained."""
     network = untrained()
-    monkeypatch.setitem(METHODS, "nnst", dataclasses.replace(METHODS["nnst"], load=lambda *_: network))
+    for name, method in METHODS.items():
+        monkeypatch.setitem(METHODS, name, dataclasses.replace(method, load=lambda *_: network))
     monkeypatch.setattr(metrics, "load_extractor", lambda *_: network)
     monkeypatch.chdir(tmp_path)
     job.model_of.cache_clear()
@@ -57,6 +58,16 @@ def test_extras_and_report(folder, capsys):
     assert [p.name for p in (folder / "more").iterdir()] == ["uncoloured.png"]
     assert read_report(folder / "more" / "uncoloured.png") == report
     assert main(["nnst", "photo.jpg", "painting.png", "-o", "out.png", *QUICK, "--extras", "more"]) == 0  # a second time
+
+
+def test_fields_are_among_the_extras(folder, capsys):
+    few = ["--size", "64", "--match-size", "64", "--deconvolution-steps", "5", "--search-iterations", "1", "--device", "cpu"]
+    assert main(["analogy", "photo.jpg", "painting.png", "-o", "out.png", *few, "--extras", "more"]) == 0
+    pictures = {p.name for p in (folder / "more").glob("*.png")}
+    assert pictures == {f"{name}.png" for name in ("b", "field", "field_back", "field_by_layer", "field_back_by_layer")}
+    with np.load(folder / "more" / "fields.npz") as fields:
+        assert {name: fields[name].shape for name in fields} == {"a_to_b": (48, 64, 2), "b_to_a": (64, 64, 2)}
+        assert all(fields[name].dtype == np.float32 and 0 <= fields[name].min() <= fields[name].max() <= 1 for name in fields)
 
 
 GOOD = ["photo.jpg", "painting.png", "-o", "out.png"]

@@ -117,6 +117,47 @@ def test_sizes(width, height, size, expected, model):
     assert result.report["content_size"] == [width, height]
 
 
+@pytest.mark.parametrize(
+    ("own", "size", "expected"),
+    [((90, 70), 0, (90, 70)), ((40, 30), 0, (40, 30)), ((3000, 200), 0, (2048, 137)), ((90, 70), 64, (64, 50))],
+)
+def test_a_size_of_0_is_the_contents_own(own, size, expected, model, monkeypatch):
+    """Up to the knob's limit; the method never sees the 0."""
+    seen = []
+
+    def run(_, content, style, params):
+        seen.append(params.size)
+        yield Step(1, 1, "x", job.images.resize(content, params.size))
+
+    monkeypatch.setitem(METHODS, "analogy", dataclasses.replace(METHODS["analogy"], run=run, load=lambda *_: model))
+    result = stylelab.stylize("analogy", picture(*own), picture(300, 300, 1), size=size, device="cpu")
+    assert seen == [max(expected)] and result.report["params"]["size"] == max(expected)
+    assert result.image.size == expected == tuple(result.report["size"])
+
+
+def test_fields_arrive_as_arrays(model, running):
+    field = torch.rand(1, 2, 5, 7)
+    running(lambda *_: iter([Step(1, 1, "x", torch.zeros(1, 3, 48, 64), fields={"a_to_b": field})]))
+    result = stylelab.stylize("nnst", picture(64, 48), picture(64, 64, 1), **QUICK)
+    assert result.fields.keys() == {"a_to_b"} and result.fields["a_to_b"].dtype == np.float32
+    assert result.fields["a_to_b"].shape == (5, 7, 2)
+    assert result.fields["a_to_b"][3, 4].tolist() == field[0, :, 3, 4].tolist()
+    assert "fields" not in result.report
+
+
+def test_what_is_of_the_style_or_a_sheet_has_no_transparency(model, monkeypatch):
+    """The content's holes are the content's."""
+    grey = torch.full((1, 3, 48, 64), 0.5)
+    extras = {"b": grey, "field_by_layer": grey, "field": grey}
+    run = lambda *_: iter([Step(1, 1, "x", grey, extras=extras)])  # noqa: E731
+    monkeypatch.setitem(METHODS, "analogy", dataclasses.replace(METHODS["analogy"], run=run, load=lambda *_: model))
+    content = picture(64, 48).convert("RGBA")
+    content.putalpha(100)
+    result = stylelab.stylize("analogy", content, picture(64, 64, 1), device="cpu")
+    modes = {name: image.mode for name, image in result.extras.items()}
+    assert modes == {"b": "RGB", "field_by_layer": "RGB", "field": "RGBA"} and result.image.mode == "RGBA"
+
+
 def test_a_large_photo_works(model):
     file = io.BytesIO()
     picture(4000, 3000).save(file, "JPEG")

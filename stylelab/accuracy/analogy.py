@@ -17,24 +17,31 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .. import job
 from ..features import VGG
 from ..images import load_picture, resize
 from ..matching import nearest_patches, patchmatch, random_field, relative, scaled_field, vote
 from ..method import drain
 from ..methods import analogy
+from . import Options, head, present, row, weights_line
 
-Matcher = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]  # two pictures, long side -> fields at the pictures' own sizes
+SIDE = 256  # px, of keypoint pairs
+PAIRS = 3  # of a class, at random
+ALPHA = 0.1  # PCK
+PAPER_OURS, PAPER_PATCHMATCH = (34.16, 3.21), (35.18, 22.40)  # table 1: PSNR, endpoint error
+
+Matcher = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]  # two pictures, long side -> relative places, both ways
 
 
 def size_of(picture: Tensor) -> tuple[int, int]:
     return tuple(picture.shape[-2:])
 
 
-def ours(vgg: VGG, **knobs) -> Matcher:
-    """Deep Image Analogy with these knobs."""
+def ours(vgg: VGG, preset: str, **knobs) -> Matcher:
+    """Deep Image Analogy with these knobs; it matches at 700 px at most."""
 
     def match(a: Tensor, b: Tensor, side: int) -> tuple[Tensor, Tensor]:
-        params = analogy.METHOD.settings("paper", size=side, match_size=side, **knobs)
+        params = analogy.METHOD.settings(preset, size=side, match_size=min(side, 700), **knobs)
         fields = drain(analogy.run(vgg, a, b, params)).fields
         return fields["a_to_b"], fields["b_to_a"]
 
@@ -61,17 +68,21 @@ def features(vgg: VGG) -> Matcher:
 
     @torch.no_grad()
     def match(a: Tensor, b: Tensor, side: int) -> tuple[Tensor, Tensor]:
-        maps = [F.normalize(vgg(resize(p, side), ["conv4_1"])["conv4_1"], dim=1) for p in (a, b)]
+        pictures = [resize(a, side), resize(b, side)]
+        maps = [F.normalize(vgg(picture, ["conv4_1"])["conv4_1"], dim=1) for picture in pictures]
         found = []
-        for left, right in (maps, maps[::-1]):
-            field, _ = nearest_patches(left, right, 1)
-            picture = resize(a if left is maps[0] else b, side)
-            other = resize(b if left is maps[0] else a, side)
-            field = scaled_field(field, size_of(picture), size_of(right), size_of(other))
-            found.append(relative(field, size_of(other)))
+        for k in (0, 1):
+            field, _ = nearest_patches(maps[k], maps[1 - k], 1)
+            other = size_of(pictures[1 - k])
+            found.append(relative(scaled_field(field, size_of(pictures[k]), size_of(maps[1 - k]), other), other))
         return tuple(found)
 
     return match
+
+
+def matchers(vgg: VGG, preset: str, **knobs) -> dict[str, Matcher]:
+    """Column of the tables -> matcher."""
+    return {"ours": ours(vgg, preset, **knobs), "PatchMatch on pixels": pixels, "nearest conv4_1": features(vgg)}
 
 
 def flow_pairs(folder: Path) -> Iterator[tuple[str, Tensor, Tensor, np.ndarray, np.ndarray]]:
@@ -95,9 +106,8 @@ def flow_scores(field: Tensor, a: Tensor, b: Tensor, flow: np.ndarray, valid: np
     return psnr, float(np.linalg.norm(found - flow, axis=-1)[valid].mean())
 
 
-def keypoint_pairs(folder: Path, per_class: int, seed: int = 0) -> list[tuple[str, str, str]]:
-    """(class, file, file): `per_class` random pairs inside each class."""
-    known = json.loads((folder / "keypoints.json").read_text())
+def keypoint_pairs(known: dict, per_class: int, seed: int = 0) -> list[tuple[str, str, str]]:
+    """(class, file, file): `per_class` random pairs inside each class, class by class."""
     chosen, draw = [], random.Random(seed)
     for name in sorted({entry["class"] for entry in known.values()}):
         files = sorted(file for file, entry in known.items() if entry["class"] == name)
@@ -106,7 +116,7 @@ def keypoint_pairs(folder: Path, per_class: int, seed: int = 0) -> list[tuple[st
     return chosen
 
 
-def correct_keypoints(field: Tensor, start: dict, goal: dict, alpha: float = 0.1) -> float:
+def correct_keypoints(field: Tensor, start: dict, goal: dict, alpha: float = ALPHA) -> float:
     """PCK: share of keypoints carried to within `alpha` times the larger side of the goal keypoints' box."""
     xy, wanted = (np.asarray(entry["xy"], float) - 1 for entry in (start, goal))
     (w, h), (width, height) = start["size"], goal["size"]
@@ -116,3 +126,57 @@ def correct_keypoints(field: Tensor, start: dict, goal: dict, alpha: float = 0.1
     found = field[0].permute(1, 2, 0).cpu().numpy()[y, x] * (width, height) - 0.5
     box = np.ptp(wanted, axis=0).max()
     return float((np.linalg.norm(found - wanted, axis=1) <= alpha * box).mean())
+
+
+def report(options: Options) -> Iterator[str]:
+    """Both benchmarks, as far as their data are there; see `accuracy`."""
+    found = present(options.data, *BENCHMARKS)
+    device = job.device_called(options.device)
+    vgg = job.model_of("analogy", device, options.weights)
+    yield weights_line(vgg, options)
+    for name in found:
+        yield ""
+        yield from BENCHMARKS[name](options.data / name, vgg, device, options)
+
+
+def flow_report(folder: Path, vgg: VGG, device: torch.device, options: Options) -> Iterator[str]:
+    """Table 1: A rebuilt from B, and the field held against the flow, at the frames' own size; the content's weight is 1."""
+    columns = matchers(vgg, options.preset, structure=1.0)
+    yield "Middlebury flow: PSNR of a frame rebuilt from the next one; mean endpoint error in pixels.\n"
+    yield head("sequence", *(f"{name}: {figure}" for name in columns for figure in ("PSNR", "error")))
+    table = []
+    for name, a, b, flow, valid in itertools.islice(flow_pairs(folder), options.pairs):
+        a, b = a.to(device), b.to(device)
+        fields = [match(a, b, max(size_of(a)))[0] for match in columns.values()]
+        table.append([flow_scores(field, a, b, flow, valid) for field in fields])
+        yield row(name, *scores_of(table[-1]))
+    yield row("**mean**", *scores_of(np.mean(table, axis=0)))
+    yield row("paper: 23 pairs, VGG-19", *scores_of([PAPER_OURS, PAPER_PATCHMATCH]), "", "")
+
+
+def scores_of(pairs) -> list[str]:
+    """(PSNR, endpoint error) of each matcher as cells."""
+    return [cell for psnr, error in pairs for cell in (f"{psnr:.2f} dB", f"{error:.2f}")]
+
+
+def keypoint_report(folder: Path, vgg: VGG, device: torch.device, options: Options) -> Iterator[str]:
+    """PCK of random pairs of a class, each both ways, at a long side of `SIDE`."""
+    columns = matchers(vgg, options.preset)
+    yield f"PF-WILLOW: share of keypoints carried to within {ALPHA} of the larger side of their box (PCK).\n"
+    yield head("class", "pairs", *columns)
+    known = json.loads((folder / "keypoints.json").read_text())
+    chosen, table = keypoint_pairs(known, PAIRS if options.pairs is None else options.pairs), []
+    for name, pairs in itertools.groupby(chosen, key=lambda pair: pair[0]):
+        shares = []
+        for _, one, other in pairs:
+            a, b = (load_picture(folder / file).rgb.to(device) for file in (one, other))
+            for match in columns.values():
+                there, back = match(a, b, SIDE)
+                shares += [correct_keypoints(there, known[one], known[other]), correct_keypoints(back, known[other], known[one])]
+        by_matcher = np.reshape(shares, (-1, len(columns), 2))
+        table.append(by_matcher.mean((0, 2)))
+        yield row(name, f"2 × {len(by_matcher)}", *(f"{share:.3f}" for share in table[-1]))
+    yield row("**mean**", "", *(f"{share:.3f}" for share in np.mean(table, axis=0)))
+
+
+BENCHMARKS = {"middlebury_flow": flow_report, "pf_willow": keypoint_report}  # folder in the data -> its table

@@ -23,7 +23,8 @@ Where we leave the paper, or it leaves us the choice:
 - The weight of each task is the authors' README's (`OFFSETS`); the paper only names the two offsets of 0.1.
 - Equation 7 is linear in the filtered picture, so that one WLS of the difference gives it. Its values are the authors' code's;
   for a result larger than the matching its strength grows with the scale, which keeps the reach.
-- Pictures are matched at a long side of `match_size`, never more than the result's and not under 200 px (authors' code).
+- Pictures are matched at a long side of `match_size`, never more than the result's and not under 200 px (authors' code),
+  nor so small that the short side would be under 16 px.
 
 The `official` preset has the authors' values (msracver/Deep-Image-Analogy): a hard threshold as weight map, fields that begin as
 the identity, deconvolution by two layers towards averaged features, a search without limit, and a final patch of 3.
@@ -42,7 +43,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..features import VGG, load_extractor
-from ..images import resize
+from ..images import MIN_SIDE, resize
 from ..matching import identity_field, paint, patchmatch, random_field, relative, scaled_field, vote
 from ..method import Method, Params, Step, knob
 from ..pyramid import scale_to
@@ -129,6 +130,11 @@ def layer(level: int) -> str:
 def shape(x: Tensor) -> tuple[int, int]:
     """(height, width)."""
     return tuple(x.shape[-2:])
+
+
+def least_side(picture: Tensor) -> int:
+    """The long side at which the short one has the `MIN_SIDE` pixels that five layers need."""
+    return -(-MIN_SIDE * max(shape(picture)) // min(shape(picture)))
 
 
 def weight_map(features: Tensor, alpha: float, mask: str) -> Tensor:
@@ -234,7 +240,8 @@ def run(vgg: VGG, content: Tensor, style: Tensor, params: AnalogyParams) -> Iter
     """
     generator = torch.Generator().manual_seed(params.seed)
     side = min(params.match_size, max(params.size, LEAST_SIDE))
-    pictures = [resize(content, side), resize(style, side)]  # [A, B'], and so with all lists of two: this one and the other
+    # [A, B'], and so with all lists of two: this one and the other
+    pictures = [resize(picture, max(side, least_side(picture))) for picture in (content, style)]
     with torch.no_grad():
         features = [vgg(picture, map(layer, LEVELS)) for picture in pictures]
     latent = [features[0][layer(5)], features[1][layer(5)]]  # [A', B]
@@ -263,7 +270,7 @@ def run(vgg: VGG, content: Tensor, style: Tensor, params: AnalogyParams) -> Iter
             field, energy = search(left, right, begin, level, params, generator)
             found.append(field)
             if k == 0:
-                preview = paint(pictures[1], relative(field, shape(maps[1])), shape(pictures[0]), PATCH[level])
+                preview = paint(pictures[1], relative(field, shape(maps[1])), shape(pictures[0]), PATCH[level]).clamp(0, 1)
             i += 1
             if i < n:
                 yield Step(i, n, f"layer {level}: matching", preview, {"energy": energy})
@@ -304,7 +311,7 @@ def run(vgg: VGG, content: Tensor, style: Tensor, params: AnalogyParams) -> Iter
         fields = larger
 
     full = [resize(content, params.size), resize(style, params.size)]
-    results = [paint(full[1 - k], seen[-1][k], shape(full[k]), params.patch) for k in (0, 1)]
+    results = [paint(full[1 - k], seen[-1][k], shape(full[k]), params.patch).clamp(0, 1) for k in (0, 1)]
     extras = {}
     if params.task == "photo to photo" and params.refinement:
         strength = WLS_STRENGTH * max(1.0, params.size / side)
@@ -325,7 +332,7 @@ def by_layer(fields: list[Tensor], picture: Tensor, other: Tensor) -> Tensor:
     key = relative(identity_field(shape(other), shape(other), picture.device), shape(other))
     above.append(scale_to(place_colours(key), picture))
     below.append(scale_to(other, picture))
-    return torch.cat([torch.cat(row, 3) for row in (above, below)], 2)
+    return torch.cat([torch.cat(row, 3) for row in (above, below)], 2).clamp(0, 1)
 
 
 def load(device: torch.device, family: str) -> VGG:

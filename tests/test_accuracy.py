@@ -1,0 +1,218 @@
+"""Accuracy as a command, on made-up data in the layout of the real ones: figures by hand, tables, and what is refused."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from stylelab import METHODS, accuracy, job
+from stylelab.__main__ import main
+from stylelab.accuracy import analogy
+from stylelab.images import to_pil
+from stylelab.matching import relative
+
+SHIFT = (6, -3)  # x, y of the made-up flow
+
+
+def places(x: torch.Tensor, y: torch.Tensor, other: tuple[int, int]) -> torch.Tensor:
+    """A field of relative places from columns and rows of a picture of size `other`."""
+    return relative(torch.stack([x.clamp(0, other[1] - 1), y.clamp(0, other[0] - 1)])[None], other)
+
+
+def grid(height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    return x, y
+
+
+@pytest.fixture
+def data(tmp_path, photo):
+    """One sequence that moves by `SHIFT`, unknown where it leaves the frame; two classes of three pictures with keypoints."""
+    sequence, willow = tmp_path / "middlebury_flow" / "Moving", tmp_path / "pf_willow"
+    sequence.mkdir(parents=True)
+    willow.mkdir()
+    dx, dy = SHIFT
+    whole = photo(96, 128, 1)
+    for name, y, x in (("frame10", 16, 16), ("frame11", 16 - dy, 16 - dx)):  # what is at q in frame 10 is at q + shift in 11
+        to_pil(whole[..., y : y + 64, x : x + 80]).save(sequence / f"{name}.png")
+    x, y = grid(64, 80)
+    valid = ((x + dx < 80) & (x + dx >= 0) & (y + dy < 64) & (y + dy >= 0)).numpy()
+    flow = np.broadcast_to(np.int16(128) * np.array(SHIFT, np.int16), (64, 80, 2))
+    np.savez(sequence / "flow10.npz", shape=[64, 80], flow128=flow, valid=np.packbits(valid.ravel()))
+    (willow / "keypoints.json").write_text(
+        json.dumps(
+            {
+                f"{name}_{i}.png": {"class": name, "size": [60, 48], "xy": [[10.0, 10.0], [50.0 - i, 40.0], [30.0, 20.0 + i]]}
+                for name in ("duck(S)", "car(G)")
+                for i in range(3)
+            }
+        )
+    )
+    for i, name in enumerate(("duck(S)", "car(G)")):
+        for k in range(3):
+            to_pil(photo(48, 60, 10 * i + k)).save(willow / f"{name}_{k}.png")
+    return tmp_path
+
+
+def test_a_perfect_field_has_no_error(data):
+    ((name, a, b, flow, valid),) = analogy.flow_pairs(data / "middlebury_flow")
+    assert name == "Moving" and flow.shape == (64, 80, 2) and valid.mean() == pytest.approx(61 * 74 / (64 * 80))
+    x, y = grid(64, 80)
+    field = places(x + SHIFT[0], y + SHIFT[1], (64, 80))
+    psnr, error = analogy.flow_scores(field, a, b, flow, valid)
+    assert error == 0 and psnr > 20  # the strips that leave the frame cannot be rebuilt
+    inside = (..., slice(8, 56), slice(8, 66))
+    assert (
+        analogy.flow_scores(places(*grid(48, 58), (48, 58)), a[inside], a[inside], flow[8:56, 8:66], valid[8:56, 8:66])[0] > 100
+    )
+
+
+@pytest.mark.parametrize("off", [(1, 0), (3, 4)], ids=str)
+def test_the_endpoint_error_is_a_distance_in_pixels(off, data):
+    ((_, a, b, flow, valid),) = analogy.flow_pairs(data / "middlebury_flow")
+    x, y = grid(64, 80)
+    field = places(x + SHIFT[0], y + SHIFT[1], (64, 80))
+    moved = flow + np.array(off)
+    assert analogy.flow_scores(field, a, b, moved, valid)[1] == pytest.approx(math.hypot(*off))
+    moved[~valid] += 1000  # what is not known does not count
+    assert analogy.flow_scores(field, a, b, moved, valid)[1] == pytest.approx(math.hypot(*off))
+
+
+def test_psnr_by_hand():
+    """A grey picture rebuilt from one that is 0.1 lighter: 20 dB."""
+    a = torch.full((1, 3, 20, 30), 0.5)
+    flow = np.zeros((20, 30, 2))
+    psnr, error = analogy.flow_scores(places(*grid(20, 30), (20, 30)), a, a + 0.1, flow, np.ones((20, 30), bool))
+    assert psnr == pytest.approx(20, abs=1e-3) and error == 0
+
+
+def test_a_coarser_field_is_brought_to_the_frames():
+    flow = np.zeros((20, 30, 2))
+    picture = torch.zeros(1, 3, 20, 30)
+    assert analogy.flow_scores(places(*grid(10, 15), (10, 15)), picture, picture, flow, np.ones((20, 30), bool))[1] < 1
+
+
+@pytest.mark.parametrize(
+    ("moved", "share"), [((0, 0), 1), ((3.9, 0), 1), ((4.1, 0), 0.75), ((3, 3), 0.75), ((2.5, -2.5), 1)], ids=str
+)
+def test_pck_by_hand(moved, share):
+    """The box of the keypoints is 40 x 20, so that 4 pixels are allowed. The field is the identity; keypoints are 1-based."""
+    start = {"size": [60, 48], "xy": [[1, 1], [41, 1], [1, 21], [20, 10]]}
+    goal = start | {"xy": [*start["xy"][:3], [20 + moved[0], 10 + moved[1]]]}
+    assert analogy.correct_keypoints(places(*grid(48, 60), (48, 60)), start, goal) == share
+
+
+def test_pck_between_pictures_of_two_sizes():
+    """The identity of relative places takes a keypoint to twice its coordinates, at any resolution of the field."""
+    start = {"size": [60, 48], "xy": [[11, 11], [41, 31], [51, 5]]}
+    goal = {"size": [120, 96], "xy": [[21.5, 21.5], [81.5, 61.5], [101.5, 9.5]]}
+    for size in ((48, 60), (24, 30)):
+        assert analogy.correct_keypoints(places(*grid(*size), size), start, goal) == 1
+    wrong = goal | {"xy": [[21.5, 21.5], [81.5, 61.5], [80.0, 30.0]]}
+    assert analogy.correct_keypoints(places(*grid(48, 60), (48, 60)), start, wrong) == pytest.approx(2 / 3)
+
+
+def test_pairs_are_inside_a_class_and_the_same_every_time(data):
+    known = json.loads((data / "pf_willow" / "keypoints.json").read_text())
+    pairs = analogy.keypoint_pairs(known, 2)
+    assert [name for name, _, _ in pairs] == ["car(G)", "car(G)", "duck(S)", "duck(S)"] and len(set(pairs)) == 4
+    assert all(known[one]["class"] == known[other]["class"] == name and one != other for name, one, other in pairs)
+    assert analogy.keypoint_pairs(known, 2) == pairs
+    assert len(analogy.keypoint_pairs(known, 100)) == 6  # three pairs of three pictures, twice
+
+
+def test_the_plain_matchers_find_a_shift(data, untrained):
+    ((_, a, b, flow, valid),) = analogy.flow_pairs(data / "middlebury_flow")
+    there, back = analogy.pixels(a, b, 80)
+    assert there.shape == back.shape == (1, 2, 64, 80)
+    psnr, error = analogy.flow_scores(there, a, b, flow, valid)
+    assert psnr > 25 and error < 8
+    there, back = analogy.features(untrained())(a, b, 80)
+    assert there.shape == back.shape == (1, 2, 64, 80) and there.min() > 0 and there.max() < 1
+    identity = places(*grid(64, 80), (64, 80))
+    same, _ = analogy.features(untrained())(a, a, 80)
+    assert (same - identity).abs().max() < 0.01
+
+
+@pytest.fixture
+def exact(monkeypatch, untrained):
+    """Every column's matcher knows the shift of the sequence, ours alone the identity of the keypoints."""
+    network = untrained()
+    network.weights = [{"name": "made up", "family": "compact"}]
+    monkeypatch.setattr(job, "model_of", lambda name, device, family: network)
+    asked = []
+
+    def matchers(vgg, preset, **knobs):
+        asked.append((preset, knobs))
+
+        def ours(a, b, side):
+            x, y = grid(*a.shape[-2:])
+            dx, dy = SHIFT if knobs else (0, 0)
+            return (places(x + dx, y + dy, tuple(a.shape[-2:])),) * 2
+
+        return {"ours": ours, "lost": lambda a, b, side: (torch.full((1, 2, 4, 4), 0.999),) * 2}
+
+    monkeypatch.setattr(analogy, "matchers", matchers)
+    return asked
+
+
+def test_the_report(data, exact, capsys):
+    argv = ["bench", "--accuracy", "analogy", "--data", str(data), "--preset", "fast", "--device", "cpu"]
+    assert main(argv) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "Preset `fast`, made up (compact)."
+    assert exact == [("fast", {"structure": 1.0}), ("fast", {})]
+    cells = {line.split(" | ")[0].strip("| "): [c.strip(" |") for c in line.split(" | ")[1:]] for line in lines if "|" in line}
+    assert cells["Moving"][1] == "0.00" and float(cells["Moving"][3]) > 30
+    assert cells["**mean**"][1:] != [] and cells["paper: 23 pairs, VGG-19"][:4] == ["34.16 dB", "3.21", "35.18 dB", "22.40"]
+    assert cells["car(G)"][:2] == ["2 × 3", "1.000"] and float(cells["car(G)"][2]) < 0.5
+    assert lines[-2].endswith(" s") and "torch" in lines[-2]
+
+
+def test_fewer_pairs_and_only_what_is_there(data, exact):
+    options = accuracy.Options(data, pairs=1, device="cpu")
+    assert any("| car(G) | 2 × 1 |" in line for line in accuracy.report("analogy", options))
+    for file in (data / "middlebury_flow" / "Moving").iterdir():
+        file.unlink()
+    (data / "middlebury_flow" / "Moving").rmdir()
+    (data / "middlebury_flow").rmdir()
+    lines = list(accuracy.report("analogy", options))
+    assert not any("PSNR" in line for line in lines) and any("PCK" in line for line in lines)
+
+
+def test_ours_runs_with_the_knobs_given(data, untrained, monkeypatch):
+    seen = []
+    run = analogy.analogy.run
+    monkeypatch.setattr(analogy.analogy, "run", lambda vgg, a, b, params: seen.append(params) or run(vgg, a, b, params))
+    ((_, a, b, *_),) = analogy.flow_pairs(data / "middlebury_flow")
+    there, back = analogy.ours(untrained(), "fast", structure=1.0, deconvolution_steps=5, search_iterations=1)(a, b, 64)
+    assert there.shape == back.shape == (1, 2, 51, 64)
+    assert (seen[0].structure, seen[0].size, seen[0].match_size) == (1.0, 64, 64)
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (
+            ["--data", "nowhere"],
+            "There is no middlebury_flow or pf_willow in nowhere: name the folder of evaluation data with --data.",
+        ),
+        (["--data", "nowhere", "--pairs", "0"], "--pairs must be at least 1, not 0."),
+    ],
+    ids=["data", "pairs"],
+)
+def test_what_is_refused_in_one_line(argv, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["bench", "--accuracy", "analogy", *argv]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err == f"stylelab: {said}\n"
+
+
+def test_modules_are_called_as_their_methods():
+    assert "analogy" in accuracy.NAMES and set(accuracy.NAMES) <= METHODS.keys()
+
+
+def test_tables_are_markdown():
+    assert accuracy.head("a", "b").splitlines() == ["| a | b |", "| --- | --- |"]
+    assert accuracy.row("1", "2") == "| 1 | 2 |"
