@@ -12,7 +12,7 @@ from scipy.sparse.linalg import spsolve
 from torch.nn import functional as F
 
 from stylelab.images import fitted_size
-from stylelab.matching import identity_field, relative, vote
+from stylelab.matching import identity_field, paint, relative, vote
 from stylelab.method import drain
 from stylelab.methods import analogy
 from stylelab.methods.analogy import (
