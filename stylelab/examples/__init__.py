@@ -1,4 +1,4 @@
-"""Pictures that ship with the project: credited photographs, and styles drawn by `draw.py`. Only paths here."""
+"""Pictures that ship with the project: credited photographs, styles drawn by `draw.py` and `draw_things.py`. Only paths."""
 
 from __future__ import annotations
 
@@ -26,18 +26,37 @@ STYLES: dict[str, Path] = {
     "Oil": HERE / "styles/oil.jpg",
     "Pastel": HERE / "styles/pastel.jpg",
     "Pen and ink": HERE / "styles/hatching.jpg",
+    "City lights": HERE / "styles/city_lights.jpg",
+    "Sunset": HERE / "styles/sunset.jpg",
+    "Lamplight": HERE / "styles/lamplight.jpg",
+    "Ginger cat": HERE / "styles/tabby.jpg",
+    "Crimson cup": HERE / "styles/cup.jpg",
+    "Glass dahlia": HERE / "styles/glass_dahlia.jpg",
+    "Yellow dahlia": HERE / "styles/oil_dahlia.jpg",
+    "Woodblock pagoda": HERE / "styles/woodblock_pagoda.jpg",
+    "Painted launch": HERE / "styles/launch.jpg",
 }
 
-PAIRS: list[tuple[str, str]] = [  # the most striking first
-    ("Coffee", "Pop art"),
-    ("Rocket", "Swirling night"),
-    ("Pagoda", "Points"),
-    ("Cat", "Watercolour"),
-    ("Dahlia", "Mosaic"),
-    ("Pagoda", "Woodcut waves"),
-    ("Astronaut", "Mosaic"),
-    ("Cat", "Swirling night"),
-]
+PAIRS: dict[str, list[tuple[str, str]]] = {  # method -> content and style, the most striking first
+    "": [  # where a method has none of its own
+        ("Coffee", "Pop art"),
+        ("Rocket", "Swirling night"),
+        ("Pagoda", "Points"),
+        ("Cat", "Watercolour"),
+        ("Dahlia", "Mosaic"),
+        ("Pagoda", "Woodcut waves"),
+        ("Astronaut", "Mosaic"),
+        ("Cat", "Swirling night"),
+    ],
+    "analogy": [  # the same thing in both pictures
+        ("Coffee", "Crimson cup"),
+        ("Dahlia", "Glass dahlia"),
+        ("Rocket", "Painted launch"),
+        ("Pagoda", "Woodblock pagoda"),
+        ("Dahlia", "Yellow dahlia"),
+        ("Cat", "Ginger cat"),
+    ],
+}
 
 CREDITS: dict[str, str] = {  # one line a photograph; sources and licences word for word in CREDITS.md
     "Cat": "Chelsea, by Stefan van der Walt, CC0 (scikit-image)",
@@ -49,11 +68,22 @@ CREDITS: dict[str, str] = {  # one line a photograph; sources and licences word 
 }
 
 
+def files(content: str, style: str) -> tuple[Path, Path]:
+    """A pair's pictures; the style may be a content's name."""
+    return CONTENTS[content], (STYLES | CONTENTS)[style]
+
+
+def named_pairs(method: str) -> list[tuple[str, str]]:
+    """A method's own pairs, or those of all methods."""
+    return PAIRS.get(method, PAIRS[""])
+
+
 def result(method: str, content: str, style: str) -> Path:
     """Where `figures` puts what a method makes of a pair: the thumbnail on the page, the picture in the README."""
-    return HERE / "results" / f"{method}-{CONTENTS[content].stem}-{STYLES[style].stem}.jpg"
+    photo, painting = files(content, style)
+    return HERE / "results" / f"{method}-{photo.stem}-{painting.stem}.jpg"
 
 
 def pairs(method: str) -> list[tuple[Path, Path, Path]]:
     """Files of a method's examples: result, content, style."""
-    return [(result(method, content, style), CONTENTS[content], STYLES[style]) for content, style in PAIRS]
+    return [(result(method, *pair), *files(*pair)) for pair in named_pairs(method)]

@@ -1,8 +1,9 @@
 """Draws the style pictures that ship with stylelab: `python -m stylelab.examples.draw [FOLDER]`.
 
-One function a medium, each `(width, height, seed) -> uint8 (height, width, 3)`, drawn at twice the size and reduced. Only numpy,
-scipy and Pillow. Nothing is read but the credited photographs in `contents/`, and only by the styles whose docstring says so. The
-same call gives the same picture.
+Pictures of things are in `draw_things.py`, the tools in `brushes.py`. One function a medium, each
+`(width, height, seed) -> uint8 (height, width, 3)`, drawn at twice the size and reduced. Only numpy, scipy and Pillow. Nothing
+is read but the credited photographs in `contents/`, and only by the styles whose docstring says so. The same call gives the same
+picture.
 
 What makes a good style here: texture at the scale of a brush stroke, dark and light, quiet and busy regions, and several hues.
 """
@@ -14,221 +15,41 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-HERE = Path(__file__).parent
-SCALE = 2  # drawn this much larger, then reduced
+from .brushes import (
+    HERE,
+    SCALE,
+    UNIT,
+    Canvas,
+    along_edges,
+    blur,
+    borders,
+    coordinates,
+    equalised,
+    finished,
+    floats,
+    grey,
+    lengths_while,
+    line_noise,
+    mix,
+    noise,
+    paint_over,
+    photo,
+    pick,
+    ramp,
+    rgb,
+    scattered,
+    step,
+    trace,
+    vivid,
+)
+from .draw_things import SIZE as THING_SIZE
+from .draw_things import THINGS
+
 SIZE = (640, 480)  # of the pictures that ship
-UNIT = 640  # lengths below are in pixels of a picture this long
-
-# ---------------------------------------------------------------------------------------------------------------- helpers
-
-
-def rgb(text: str) -> np.ndarray:
-    """'203060 ffcc00' -> (2, 3) floats in [0, 1]."""
-    return np.array([[int(code[i : i + 2], 16) for i in (0, 2, 4)] for code in text.split()]) / 255
-
-
-def ramp(t: np.ndarray, colours: np.ndarray) -> np.ndarray:
-    """Piecewise-linear colour map: t in [0, 1], any shape -> (..., 3)."""
-    stops = np.linspace(0, 1, len(colours))
-    return np.stack([np.interp(t, stops, colours[:, c]) for c in range(3)], -1)
-
-
-def mix(a: np.ndarray, b: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """a where t is 0, b where t is 1; t has no channel axis."""
-    return a + (b - a) * np.asarray(t)[..., None]
-
-
-def step(edge0: float, edge1: float, x: np.ndarray) -> np.ndarray:
-    """Smooth step from 0 at edge0 to 1 at edge1."""
-    t = np.clip((x - edge0) / (edge1 - edge0), 0, 1)
-    return t * t * (3 - 2 * t)
-
-
-def noise(h: int, w: int, cell: float | tuple[float, float], rng: np.random.Generator, octaves: int = 3) -> np.ndarray:
-    """Smooth value noise (h, w), mean 0.5, in [0, 1]; `cell` is its period in pixels, or (along y, along x)."""
-    cy, cx = (cell, cell) if np.isscalar(cell) else cell
-    total, weight = np.zeros((h, w), np.float32), 0.0
-    for k in range(octaves):
-        sy, sx = max(cy / 2**k, 1.0), max(cx / 2**k, 1.0)
-        grid = rng.random((int(h / sy) + 4, int(w / sx) + 4)).astype(np.float32)
-        layer = Image.fromarray(grid).resize((w, h), Image.Resampling.BICUBIC, box=(1, 1, 1 + w / sx, 1 + h / sy))
-        total += np.asarray(layer) * 0.5**k
-        weight += 0.5**k
-    return np.clip((total / weight - 0.5) * 1.3 + 0.5, 0, 1)
-
-
-def line_noise(n: int, cell: float, rng: np.random.Generator, octaves: int = 4) -> np.ndarray:
-    """One row of `noise`, in [-1, 1]."""
-    return noise(1, n, cell, rng, octaves)[0] * 2 - 1
-
-
-def photo(name: str, w: int, h: int, centring: tuple[float, float] = (0.5, 0.5)) -> np.ndarray:
-    """One of the credited photographs, cropped to w x h, floats in [0, 1]."""
-    with Image.open(HERE / "contents" / f"{name}.jpg") as image:
-        fitted = ImageOps.fit(image.convert("RGB"), (w, h), Image.Resampling.LANCZOS, centering=centring)
-    return np.asarray(fitted, np.float64) / 255
-
-
-def blur(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur over the two picture axes only."""
-    return ndimage.gaussian_filter(image, (sigma, sigma, 0)[: image.ndim], mode="nearest")
-
-
-def grey(image: np.ndarray) -> np.ndarray:
-    return image @ np.array([0.299, 0.587, 0.114])
-
-
-def vivid(image: np.ndarray, amount: float) -> np.ndarray:
-    """Saturation times `amount`."""
-    return np.clip(mix(np.repeat(grey(image)[..., None], 3, -1), image, np.array(amount)), 0, 1)
-
-
-def equalised(tone: np.ndarray, amount: float = 1.0) -> np.ndarray:
-    """Grey levels spread evenly over [0, 1], by `amount`."""
-    levels, edges = np.histogram(tone, 256, (0, 1))
-    spread = np.interp(tone, edges[1:], np.cumsum(levels) / tone.size)
-    return tone + (spread - tone) * amount
-
-
-def along_edges(tone: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
-    """Angle of the edges (structure tensor), drifting with noise where there are none."""
-    smooth = blur(tone, sigma / 3)
-    gy, gx = np.gradient(smooth)
-    drift = noise(*tone.shape, sigma * 12, rng, 2) * 2 * np.pi
-    weak = 1e-4 * np.mean(np.hypot(gx, gy)) + 0.02 * np.mean(gx * gx + gy * gy)
-    xx, xy, yy = blur(gx * gx, sigma), blur(gx * gy, sigma), blur(gy * gy, sigma)
-    return 0.5 * np.arctan2(2 * xy + weak * np.sin(drift), xx - yy + weak * np.cos(drift)) + np.pi / 2
-
-
-def pick(field: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Values of a field at points (..., 2) given as x, y; points outside take the nearest pixel."""
-    h, w = field.shape[:2]
-    j = np.clip(points[..., 0].astype(int), 0, w - 1)
-    i = np.clip(points[..., 1].astype(int), 0, h - 1)
-    return field[i, j]
-
-
-def trace(angle: np.ndarray, starts: np.ndarray, steps: int, stride: float) -> np.ndarray:
-    """Follows an angle field from (n, 2) starts, never turning back -> (n, steps + 1, 2)."""
-    direction = np.stack([np.cos(angle), np.sin(angle)], -1)
-    at, last, path = starts.astype(float), None, [starts.astype(float)]
-    for _ in range(steps):
-        d = pick(direction, at)
-        if last is not None:
-            d = np.where((d * last).sum(-1, keepdims=True) < 0, -d, d)
-        at, last = at + stride * d, d
-        path.append(at)
-    return np.stack(path, 1)
-
-
-def lengths_while(fits: np.ndarray, least: int = 3) -> np.ndarray:
-    """How many points of each path (n, k) come before the first that does not fit, but at least `least`."""
-    fits = fits | (np.arange(fits.shape[1]) < least)
-    return np.where(fits.all(1), fits.shape[1], fits.argmin(1))
-
-
-def scattered(w: int, h: int, spacing: float, rng: np.random.Generator, jitter: float = 1.0) -> np.ndarray:
-    """Points of a jittered grid that overhangs the picture, in random order -> (n, 2)."""
-    x, y = np.meshgrid(np.arange(-spacing, w + spacing, spacing), np.arange(-spacing, h + spacing, spacing))
-    points = np.stack([x.ravel(), y.ravel()], -1)
-    points += rng.uniform(-0.5, 0.5, points.shape) * spacing * jitter
-    return rng.permutation(points)
-
-
-def borders(labels: np.ndarray) -> np.ndarray:
-    """Where a label differs from its left or upper neighbour."""
-    edge = np.zeros(labels.shape, bool)
-    edge[:, 1:] |= labels[:, 1:] != labels[:, :-1]
-    edge[1:] |= labels[1:] != labels[:-1]
-    return edge
-
-
-def coordinates(w: int, h: int) -> tuple[np.ndarray, np.ndarray]:
-    """x and y of the pixels, y from 0 to 1 downwards, x in the same unit."""
-    y, x = np.mgrid[0:h, 0:w].astype(float)
-    return x / h, y / h
-
-
-def finished(image: np.ndarray | Image.Image, width: int, height: int) -> np.ndarray:
-    """Reduced to the asked size, uint8."""
-    if not isinstance(image, Image.Image):
-        image = Image.fromarray((np.clip(image, 0, 1) * 255).round().astype(np.uint8))
-    return np.array(image.resize((width, height), Image.Resampling.LANCZOS))
-
-
-def floats(image: Image.Image) -> np.ndarray:
-    return np.asarray(image, np.float64) / 255
-
-
-class Canvas:
-    """Wet paint: its colour, and its thickness for the light to catch."""
-
-    def __init__(self, w: int, h: int, ground: np.ndarray):
-        self.paint = Image.new("RGB", (w, h), tuple((ground * 255).astype(int).tolist()))
-        self.thickness = Image.new("L", (w, h), 60)
-
-    def brush(self, paths: np.ndarray, lengths: np.ndarray, colours: np.ndarray, width: float, rng: np.random.Generator,
-              bristles: int = 7, streak: float = 0.05) -> None:  # fmt: skip
-        """Lays strokes down one after the other, each a bundle of parallel bristles.
-
-        Args:
-            paths, lengths: (n, k, 2) points as x, y, and how many of them each stroke uses, (n,).
-            colours: (n, 3).
-            streak: how much the bristles differ in lightness.
-        """
-        colour_pen, height_pen = ImageDraw.Draw(self.paint), ImageDraw.Draw(self.thickness)
-        across = np.gradient(paths, axis=1)[..., ::-1] * (-1, 1)
-        across /= np.linalg.norm(across, axis=-1, keepdims=True) + 1e-9
-        places = np.linspace(-0.5, 0.5, bristles)
-        thin = max(1, round(width / bristles * 1.5))
-        for path, n, side, colour in zip(paths, lengths, across, colours, strict=True):
-            if n < 2:
-                continue
-            t = np.linspace(0, 1, n)
-            spread = width * np.minimum(1, np.minimum(0.55 + 3 * t, 0.35 + 2.2 * (1 - t)))
-            load = rng.uniform(0.75, 1.0)
-            for place in rng.permutation(places):
-                points = path[:n] + side[:n] * (spread * (place + rng.normal(0, 0.03)))[:, None]
-                points = points[int(rng.random() < 0.2) : n - int(n > 4 and rng.random() < 0.4)]
-                flat = points.round().astype(int).ravel().tolist()
-                shade = np.clip(colour + rng.normal(0, streak), 0, 1)
-                colour_pen.line(flat, tuple((shade * 255).astype(int).tolist()), thin)
-                ridge = 0.55 + 0.45 * abs(place) * 2  # paint piles up at the sides of a stroke
-                height_pen.line(flat, int(235 * load * ridge * rng.uniform(0.72, 1.0)), thin)
-
-    def lit(self, strength: float, sigma: float = 1.0) -> np.ndarray:
-        """The painting under light from the upper left."""
-        height = blur(floats(self.thickness), sigma)
-        gy, gx = np.gradient(height)
-        light = np.tanh((gx + 1.3 * gy) * -strength)
-        image = floats(self.paint)
-        return np.clip(image * (1 + 0.32 * light[..., None]) + 0.10 * np.clip(light, 0, 1)[..., None] ** 2, 0, 1)
-
-
-def paint_over(canvas: Canvas, picture: np.ndarray, angle: np.ndarray, widths: list[float], unit: float, rng: np.random.Generator,
-               error: float = 0.07, jitter: float = 0.04) -> None:  # fmt: skip
-    """Layers of ever finer strokes, each only where the canvas is still wrong; a stroke ends where its colour no longer fits."""
-    h, w = picture.shape[:2]
-    for layer, size in enumerate(widths):
-        width = size * unit
-        aim = blur(picture, width * 0.35)
-        starts = scattered(w, h, width * 0.62, rng)
-        now = floats(canvas.paint)
-        wrong = blur(np.abs(now - aim).mean(-1), width * 0.3)
-        if layer:
-            starts = starts[pick(wrong, starts) > error]
-        steps = 9 if layer < 2 else 7
-        paths = trace(angle, starts, steps, width * 0.55)
-        colours = pick(aim, starts)
-        misfit = np.abs(pick(aim, paths) - colours[:, None]).mean(-1)
-        lengths = lengths_while(misfit < np.maximum(pick(np.abs(now - aim).mean(-1), paths), 0.06))
-        colours = colours + rng.normal(0, jitter, (len(starts), 1)) + rng.normal(0, jitter * 0.6, (len(starts), 3))
-        canvas.brush(paths, lengths, colours, width, rng, bristles=int(np.clip(size * 0.8, 4, 11)))
-
 
 # ----------------------------------------------------------------------------------------------------------------- styles
 
@@ -947,6 +768,131 @@ def pastel(width: int, height: int, seed: int = 10) -> np.ndarray:
     return finished(image + dust[..., None], width, height)
 
 
+def skyline(w: int, h: int, base: float, tallest: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Houses in a row: top edge of each column in picture heights, and the number of the house it belongs to."""
+    tops, house, x, count = np.full(w, base), np.zeros(w, int), 0, 0
+    while x < w:
+        wide = int(w * rng.uniform(0.025, 0.075))
+        tops[x : x + wide] = base - tallest * rng.beta(1.3, 2.2)
+        house[x : x + wide] = count
+        x, count = x + wide, count + 1
+    return tops, house
+
+
+def city_lights(width: int, height: int, seed: int = 11) -> np.ndarray:
+    """A city at night over a river, as a camera sees it, entirely procedural: deep blue, lit windows, glow, reflections."""
+    rng = np.random.default_rng(seed)
+    w, h = width * SCALE, height * SCALE
+    unit = max(w, h) / UNIT
+    _, y = coordinates(w, h)
+    shore = 0.68
+    image = ramp(np.clip(y / shore, 0, 1) ** 1.4, rgb("050a1c 0a1636 152a5a 3a3f6e 6a4a52"))
+    image = mix(image, rgb("2a3358")[0], 0.5 * step(0.55, 0.8, noise(h, w, (60 * unit, 200 * unit), rng, 5)) * (y < shore))
+    light = np.zeros((h, w, 3))
+    for k, (base, tallest, shade) in enumerate(((0.64, 0.30, "131a33"), (0.66, 0.42, "0b1022"), (0.68, 0.20, "06080f"))):
+        tops, house = skyline(w, h, base, tallest, rng)
+        body = (y >= tops) & (y < shore)
+        image = np.where(body[..., None], rgb(shade)[0], image)
+        pitch_x, pitch_y = 5.5 * unit, 7.5 * unit
+        column, row = (np.arange(w) / pitch_x).astype(int), (np.arange(h) / pitch_y).astype(int)
+        on = (
+            rng.random((row.max() + 1, column.max() + 1))
+            < rng.uniform(0.1, 0.55, house.max() + 1)[house[:: int(pitch_x)]][
+                np.minimum(np.arange(column.max() + 1), len(house[:: int(pitch_x)]) - 1)
+            ]
+        )
+        inside = ((np.arange(w) % pitch_x > 0.25 * pitch_x)[None] & (np.arange(h) % pitch_y > 0.35 * pitch_y)[:, None]) & body
+        warm = ramp(rng.random(on.shape), rgb("ffb45a ffd48a fff0d0 ff9a3a cfe0ff"))
+        lit = on[row][:, column] & inside
+        light += lit[..., None] * warm[row][:, column] * (0.5 + 0.25 * k)
+    lamps = np.zeros((h, w, 3))
+    for x in np.arange(0.01, 1, 0.022):
+        i, j, r = int((shore - 0.012) * h), int(x * w), max(1, int(1.6 * unit))
+        lamps[i - r : i + r, max(0, j - r) : j + r] = rgb("ffae4a")[0] * 2.2
+    light += lamps
+    image = image + light + 0.9 * blur(light, 5 * unit) + 1.4 * blur(light, 22 * unit)
+    row = np.arange(int(shore * h), h)  # the river: the city upside down, stretched, broken by ripples
+    sway = (noise(len(row), w, (3 * unit, 26 * unit), rng, 3) - 0.5) * 16 * unit
+    source = np.clip(2 * shore * h - row[:, None] + sway, 0, shore * h - 1).astype(int)
+    mirror = blur(np.take_along_axis(image, np.repeat(source[..., None], 3, -1), 0), 1.0 * unit)
+    mirror = ndimage.uniform_filter(mirror, (int(22 * unit), 1, 1), mode="nearest")
+    image[row] = mirror * 0.62 + rgb("04070f")[0] * 0.4
+    return finished(np.clip(image + 0.012 * rng.standard_normal((h, w, 1)), 0, 1), width, height)
+
+
+def sunset(width: int, height: int, seed: int = 12) -> np.ndarray:
+    """The sun going down over the sea behind hills, as a camera sees it, entirely procedural."""
+    rng = np.random.default_rng(seed)
+    w, h = width * SCALE, height * SCALE
+    unit = max(w, h) / UNIT
+    x, y = coordinates(w, h)
+    aspect, sea = w / h, 0.70
+    sun = np.hypot(x - 0.62 * aspect, y - 0.60)
+    image = ramp(np.clip(y / sea, 0, 1), rgb("2b2552 5a3a72 a5506f e8724a ffae4f ffd98a"))
+    image = image + np.exp(-sun / 0.16)[..., None] * rgb("ff9a40")[0] * 0.55
+    for cell, low, colours in ((90, 0.52, "ff8a5a c0506a 6a3a6a"), (55, 0.56, "ffb070 e0605a 8a4068")):
+        cloud = noise(h, w, (cell * 0.45 * unit, cell * 2.4 * unit), rng, 6)
+        image = mix(
+            image, ramp(np.clip(1.5 - 2.4 * y, 0, 1), rgb(colours)), step(low, low + 0.2, cloud) * step(0.66, 0.3, y) * 0.85
+        )
+    image = mix(image, rgb("fff3c8")[0], step(0.052, 0.046, sun))
+    for level, rough, shade in ((0.655, 0.07, "7a3c4e"), (0.675, 0.09, "4a2638")):
+        ridge = level - rough * np.abs(line_noise(w, 150 * unit, rng, 6))[None]
+        image = mix(image, rgb(shade)[0], step(-0.001, 0.001, y - ridge) * (y < sea))
+    row = np.arange(int(sea * h), h)
+    depth = ((row / h - sea) / (1 - sea))[:, None]
+    sway = (noise(len(row), w, (2.5 * unit, 22 * unit), rng, 3) - 0.5) * (10 + 60 * depth) * unit
+    source = np.clip(2 * sea * h - row[:, None] + sway, 0, sea * h - 1).astype(int)
+    image[row] = np.take_along_axis(image, np.repeat(source[..., None], 3, -1), 0) * (0.85 - 0.35 * depth)[..., None]
+    glint = step(0.60, 0.75, noise(len(row), w, (2 * unit, 12 * unit), rng, 2)) * np.exp(-((x[:1] - 0.62 * aspect) ** 2) / 0.02)
+    image[row] = mix(image[row], rgb("ffd890")[0], 0.8 * glint)
+    shoreline = 0.90 + 0.05 * line_noise(w, 120 * unit, rng, 5)[None] - 0.10 * step(0.35, 0.0, x / aspect)
+    rock = rgb("1c1018")[0] * (0.6 + 0.9 * noise(h, w, 9 * unit, rng, 4))[..., None]
+    image = np.where((y > shoreline)[..., None], rock, image)
+    return finished(np.clip(image + 0.012 * rng.standard_normal((h, w, 1)), 0, 1), width, height)
+
+
+def lamplight(width: int, height: int, seed: int = 13) -> np.ndarray:
+    """A room in the evening by the light of one lamp, as a camera sees it, entirely procedural: warm glow, deep shadows."""
+    rng = np.random.default_rng(seed)
+    w, h = width * SCALE, height * SCALE
+    unit = max(w, h) / UNIT
+    x, y = coordinates(w, h)
+    aspect, floor = w / h, 0.74
+    lamp = np.hypot((x - 0.30 * aspect) * 0.9, y - 0.36)
+    wall = rgb("c98f52")[0] * (0.93 + 0.14 * noise(h, w, 3 * unit, rng, 2))[..., None]
+    plank = np.clip((y - floor) / (1 - floor), 0, 1) ** 0.6 * 7
+    boards = rgb("8a4f26")[0] * (0.7 + 0.5 * noise(h, w, (4 * unit, 90 * unit), rng, 4))[..., None]
+    boards = boards * (1 - 0.5 * step(0.06, 0.0, plank % 1))[..., None]
+    image = np.where((y < floor)[..., None], wall, boards)
+
+    def panel(x0: float, x1: float, y0: float, y1: float, colour: np.ndarray, soft: float = 0.003) -> None:
+        nonlocal image
+        u = x / aspect
+        inside = step(x0, x0 + soft, u) * step(x1, x1 - soft, u) * step(y0, y0 + soft, y) * step(y1, y1 - soft, y)
+        image = mix(image, colour, inside)
+
+    weave = (0.8 + 0.4 * noise(h, w, 2.2 * unit, rng, 2))[..., None]
+    panel(0.0, 1.0, floor - 0.03, floor, rgb("5a3218")[0])
+    panel(0.62, 0.90, 0.10, 0.50, rgb("3a2010")[0])
+    panel(0.635, 0.885, 0.12, 0.48, ramp(step(0.1, 0.5, y) + 0.2 * noise(h, w, 30 * unit, rng), rgb("101830 1c2a50 2a3a5a")))
+    panel(0.755, 0.763, 0.12, 0.48, rgb("3a2010")[0])
+    panel(0.46, 0.96, 0.58, 0.86, rgb("7a2c1c")[0] * weave, 0.02)
+    panel(0.44, 0.98, 0.70, 0.90, rgb("9a3a22")[0] * weave, 0.02)
+    panel(0.52, 0.66, 0.60, 0.74, rgb("d8a040")[0] * weave, 0.02)
+    panel(0.20, 0.40, 0.66, 0.69, rgb("4a2812")[0])
+    for u in (0.215, 0.375):
+        panel(u, u + 0.012, 0.69, 0.90, rgb("3a1e0e")[0])
+    panel(0.296, 0.304, 0.42, 0.66, rgb("2a180c")[0])
+    panel(0.06, 0.14, 0.44, 0.90, rgb("34401c")[0] * (0.4 + 1.2 * noise(h, w, 8 * unit, rng, 3))[..., None], 0.03)
+    lit = 0.10 + 1.25 * np.exp(-((lamp / 0.34) ** 1.3))
+    image = image * lit[..., None] ** np.array([0.8, 1.0, 1.25])
+    shade = step(0.085, 0.080, np.abs(x - 0.30 * aspect) - 0.10 * (y - 0.30)) * step(0.28, 0.285, y) * step(0.425, 0.42, y)
+    image = mix(image, ramp(np.clip((y - 0.28) / 0.14, 0, 1), rgb("ffd890 fff2c8 ffe0a0")), shade)
+    image = image + np.exp(-lamp / 0.10)[..., None] * rgb("ff9a3a")[0] * 0.35
+    return finished(np.clip(image + 0.014 * rng.standard_normal((h, w, 1)), 0, 1), width, height)
+
+
 MEDIA: dict[str, Callable[..., np.ndarray]] = {
     "oil": oil,
     "night": night,
@@ -958,6 +904,10 @@ MEDIA: dict[str, Callable[..., np.ndarray]] = {
     "mosaic": mosaic,
     "pointillism": pointillism,
     "pastel": pastel,
+    "city_lights": city_lights,
+    "sunset": sunset,
+    "lamplight": lamplight,
+    **THINGS,
 }
 
 
@@ -965,8 +915,9 @@ def main(folder: Path = HERE / "styles", names: list[str] | None = None) -> None
     """Draws every style (or the named ones) as JPEG into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in names or MEDIA:
-        picture = Image.fromarray(MEDIA[name](*SIZE))
-        picture.save(folder / f"{name}.jpg", quality=88, optimize=True, progressive=True)
+        size, quality = (THING_SIZE, 82) if name in THINGS else (SIZE, 88)
+        picture = Image.fromarray(MEDIA[name](*size))
+        picture.save(folder / f"{name}.jpg", quality=quality, optimize=True, progressive=True)
 
 
 if __name__ == "__main__":
