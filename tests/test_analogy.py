@@ -33,7 +33,7 @@ QUICK = dict(size=64, match_size=64, deconvolution_steps=5, search_iterations=3)
 
 @pytest.fixture
 def vgg(untrained):
-    return untrained(8).padded("replicate")
+    return untrained().padded("replicate")
 
 
 @pytest.fixture
