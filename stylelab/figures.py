@@ -15,7 +15,8 @@ CELL = 300  # pixels, each picture's long side on a sheet
 CAPTION = 22
 QUALITY = 88
 
-# method -> sheet -> caption -> knobs; each sheet shows content, style, then a column per entry, for every pair of `SHEET_PAIRS`
+# method -> sheet -> caption -> knobs, and under "show" the name of an extra where the result is not wanted; each sheet shows
+# content, style, then a column per entry, for every pair of `SHEET_PAIRS`
 SHEETS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
     "nnst": {
         "figure5-zero-centring": {
@@ -29,8 +30,34 @@ SHEETS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
         "rotations": {"no rotations": {"rotations": False}, "NNST": {}},
         "colour": {mode: {"colour": mode} for mode in ("style", "painted", "content", "luminance")},
     },
+    "analogy": {
+        "figure5-both-directions-and-deconvolution": {
+            "A' (b)": {},
+            "A', single direction (c)": {"bidirectional": False},
+            "A', resampling (d)": {"deconvolution": "none"},
+            "B (b)": {"show": "b"},
+            "B, single direction (c)": {"bidirectional": False, "show": "b"},
+            "B, resampling (d)": {"deconvolution": "none", "show": "b"},
+        },
+        "figure7-structure": {
+            f"offset {offset:+.1f}": {"structure": offset, "task": "style to photo"} for offset in (-0.1, 0.0, 0.1)
+        },
+        "figure8-layers": {
+            "layers 5 to 1, then the colours' meaning": {"show": "field_by_layer"},
+            "layer-independent": {"hierarchical": False, "show": "field_by_layer"},
+        },
+        "figure19-colours-only": {
+            "A', WLS": {"task": "photo to photo"},
+            "A' without": {"task": "photo to photo", "refinement": False},
+            "B, WLS": {"task": "photo to photo", "show": "b"},
+            "B without": {"task": "photo to photo", "refinement": False, "show": "b"},
+        },
+    },
 }
-SHEET_PAIRS = [("Cat", "Swirling night"), ("Pagoda", "Woodcut waves")]
+SHEET_PAIRS = {  # "": where a method has none of its own
+    "": [("Cat", "Swirling night"), ("Pagoda", "Woodcut waves")],
+}
+EXTRA = {"analogy": "b"}  # method -> the extra that its README picture shows beside the result
 
 
 def sheet(rows: list[list[tuple[str, Image.Image]]]) -> Image.Image:
@@ -49,7 +76,7 @@ def sheet(rows: list[list[tuple[str, Image.Image]]]) -> Image.Image:
 
 def inputs(content: str, style: str) -> list[tuple[str, Image.Image]]:
     """The two left-most cells of a row."""
-    return [(content, Image.open(examples.CONTENTS[content])), (style, Image.open(examples.STYLES[style]))]
+    return [(name, Image.open(path)) for name, path in zip((content, style), examples.files(content, style), strict=True)]
 
 
 def main(argv: list[str]) -> int:
@@ -62,26 +89,29 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     for name in args.method or job.METHODS:
 
-        def made(content: str, style: str, name: str = name, **knobs: Any) -> job.Result:
+        def made(content: str, style: str, name: str = name, show: str = "", **knobs: Any) -> list[Image.Image]:
+            """The result, or the extra to show, and the method's second result if it has one."""
             print(f"{name}: {content}, {style}, {knobs or args.preset}", file=sys.stderr, flush=True)
-            files = examples.CONTENTS[content], examples.STYLES[style]
-            return job.stylize(name, *files, preset=args.preset, size=args.size, **knobs)
+            result = job.stylize(name, *examples.files(content, style), preset=args.preset, size=args.size, **knobs)
+            second = [result.extras[EXTRA[name]]] if name in EXTRA else []
+            return [result.extras[show] if show else result.image, *second]
 
         if not args.only_sheets:
             rows = []
-            for pair in examples.PAIRS:
-                picture, path = made(*pair).image, examples.result(name, *pair)
+            for pair in examples.named_pairs(name):
+                pictures, path = made(*pair), examples.result(name, *pair)
                 path.parent.mkdir(exist_ok=True)
-                picture.convert("RGB").save(path, quality=QUALITY)
-                rows.append([*inputs(*pair), (job.METHODS[name].title, picture)])
+                pictures[0].convert("RGB").save(path, quality=QUALITY)
+                captions = [job.METHODS[name].title, EXTRA.get(name)]
+                rows.append([*inputs(*pair), *zip(captions, pictures)])  # noqa: B905
             halves = [left + right for left, right in zip(rows[::2], rows[1::2], strict=True)]
             sheet(halves).save(examples.HERE / "results" / f"{name}.jpg", quality=QUALITY)
         if args.sheets:
             args.sheets.mkdir(parents=True, exist_ok=True)
             for title, columns in SHEETS.get(name, {}).items():
                 rows = [
-                    inputs(*pair) + [(caption, made(*pair, **knobs).image) for caption, knobs in columns.items()]
-                    for pair in SHEET_PAIRS
+                    inputs(*pair) + [(caption, made(*pair, **knobs)[0]) for caption, knobs in columns.items()]
+                    for pair in SHEET_PAIRS.get(name, SHEET_PAIRS[""])
                 ]
                 sheet(rows).save(args.sheets / f"{name}-{title}.jpg", quality=QUALITY)
     return 0

@@ -108,11 +108,9 @@ def stream(
                 losses[loss] = (losses.get(loss, (value,))[0], value)
             yield step
         alpha = photo.alpha if params.keep_transparency else None
-        pictures = {
-            label: images.to_pil(picture, None if label in method.of_style + method.sheets else alpha)
-            for label, picture in step.extras.items()
-        }
-        fields = {label: field[0].permute(1, 2, 0).cpu().numpy() for label, field in step.fields.items()}
+        flat = method.of_style + method.sheets  # not in the content's shape, so without its transparency
+        pictures = {name: images.to_pil(picture, None if name in flat else alpha) for name, picture in step.extras.items()}
+        fields = {label: places[0].permute(1, 2, 0).cpu().numpy() for label, places in step.fields.items()}
         image = images.to_pil(step.image, alpha)
         seconds = time.perf_counter() - begun
         measured = metrics.compare(step.image, photo.rgb.to(where), painting.rgb.to(where))

@@ -132,6 +132,38 @@ def vote(image: Tensor, field: Tensor, patch: int) -> Tensor:
     return (total / count).permute(0, 3, 1, 2).contiguous()
 
 
+@torch.no_grad()
+def paint(image: Tensor, field: Tensor, size: tuple[int, int], patch: int) -> Tensor:
+    """`vote` at another resolution than the field's: (1, C, *size) from `image` (1, C, h, w).
+
+    Args:
+        field: relative places (1, 2, H, W), as from `relative`.
+        patch: in the field's positions. Patches fade towards their border, so that none shows at any scale; at the field's own
+            size they count alike, as in `vote`.
+    """
+    height, width = field.shape[-2:]
+    places = [(torch.arange(n, device=image.device) + 0.5) * (m / n) for n, m in zip(size, (height, width), strict=True)]
+    half, plain = (patch + 1) / 2, size == (height, width)
+    step = [n / m for n, m in zip(size, image.shape[-2:], strict=True)]  # a pixel here is a pixel there, whatever the two sizes
+    total, weights = image.new_zeros(1, image.shape[1], *size), image.new_zeros(1, 1, *size)
+    for i, j in itertools.product(range(-(patch // 2), patch // 2 + 1), repeat=2):
+        y, x = places[0].long() + i, places[1].long() + j
+        away = [places[0] - y - 0.5, places[1] - x - 0.5]  # from the patch's centre, in positions of the field
+        weight = [((p >= 0) & (p < n)).float() for p, n in zip((y, x), (height, width), strict=True)]
+        if not plain:
+            weight = [w * (half - part.abs()).clamp(min=0) for w, part in zip(weight, away, strict=True)]
+        match = field[0][:, y.clamp(0, height - 1)][:, :, x.clamp(0, width - 1)]
+        to_x = match[0] + away[1] / width * step[1]
+        to_y = match[1] + (away[0] / height * step[0])[:, None]
+        weight = weight[0][:, None] * weight[1]
+        if (i, j) != (0, 0):  # the place's own patch can only be outside by a rounding
+            weight = weight * ((to_x >= 0) & (to_x < 1) & (to_y >= 0) & (to_y < 1))
+        grid = torch.stack([to_x, to_y], -1)[None] * 2 - 1
+        total += weight * F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)
+        weights += weight
+    return total / weights
+
+
 class Patches:
     """Two feature maps ready for comparing patches of any of their positions.
 
@@ -168,9 +200,8 @@ class Patches:
         columns = self.right.flatten(0, 2).T
         row = right + right // (h * w) * ((self.patch - 1) * w)  # of the table, whose maps are taller
         for dy in range(self.patch):
-            pattern = torch.sparse_csr_tensor(
-                starts, row + dy * w, total, (len(starts) - 1, columns.shape[1]), check_invariants=False
-            )
+            size = len(starts) - 1, columns.shape[1]
+            pattern = torch.sparse_csr_tensor(starts, row + dy * w, total, size, check_invariants=False)
             total = torch.sparse.sampled_addmm(pattern, self.left[:, dy : dy + height].flatten(0, 2), columns).values()
         a, b = self.reach[0][:, left % (height * width)], self.reach[1][:, right % (h * w)]
         reach = torch.minimum(a, b)
@@ -222,7 +253,8 @@ def patchmatch(
         field: where to start.
         radius: random search draws within +-radius of the present match, then within half of it, and so on down to 1.
         generator: of random numbers, on the CPU.
-        limit: matches farther than this from where they started, along x or y, are not taken, however similar.
+        limit: a match is not taken, however similar, if it is farther than this along x or y from where its position started, and
+            from what the starts of its neighbours `limit` away, level, upright or diagonal, would offer it.
         iterations: at most; it stops when an iteration finds nothing better. 10 in the authors' code.
 
     Returns:

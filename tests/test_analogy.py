@@ -12,7 +12,7 @@ from scipy.sparse.linalg import spsolve
 from torch.nn import functional as F
 
 from stylelab.images import fitted_size
-from stylelab.matching import identity_field, relative, scaled_field, vote
+from stylelab.matching import identity_field, paint, relative, vote
 from stylelab.method import drain
 from stylelab.methods import analogy
 from stylelab.methods.analogy import (
@@ -212,15 +212,14 @@ def test_a_result_larger_than_the_matching(task, matched, photo):
 
 
 def test_results_are_painted_from_the_other_picture_by_the_fields(matched, photo):
-    """Equation of 4.5 from what the last step tells: the fields, enlarged, vote for both results."""
+    """Equation of 4.5 from what the last step tells: at the matching's own size patches of the fields vote for both results."""
     content, style = photo(120, 128, 1), photo(128, 112, 2)
-    last = matched(content, style, size=128)
+    last = matched(content, style, size=128, match_size=128)
     for painted, name, source in ((last.image, "a_to_b", style), (last.extras["b"], "b_to_a", content)):
-        field, old = last.fields[name], tuple(side // 2 for side in shape(source))
+        field = last.fields[name]
         assert field.dtype == torch.float32 and field.min() > 0 and field.max() < 1
-        places = (field * torch.tensor([old[1], old[0]]).view(1, 2, 1, 1)).long()
-        expected = vote(source, scaled_field(places, shape(painted), old, shape(source)), 5)
-        assert torch.allclose(painted, expected, atol=1e-5)
+        places = (field * torch.tensor([source.shape[-1], source.shape[-2]]).view(1, 2, 1, 1)).long()
+        assert torch.allclose(painted, vote(source, places, 5), atol=1e-4)
 
 
 def test_the_pictures_of_the_fields_are_of_the_fields(matched):
@@ -234,19 +233,19 @@ def test_the_pictures_of_the_fields_are_of_the_fields(matched):
 
 
 def test_neither_result_is_computed_twice(matched, photo, monkeypatch):
-    """Two votes at the result's size, one for each; at each layer one for the preview, two for what comes down."""
+    """One painting at the result's size for each of the two, beside a preview at each layer."""
     sizes = []
 
-    def spy(image, field, patch):
-        sizes.append((shape(image), shape(field)))
-        return vote(image, field, patch)
+    def spy(image, field, size, patch):
+        sizes.append((shape(image), tuple(size)))
+        return paint(image, field, size, patch)
 
-    monkeypatch.setattr(analogy, "vote", spy)
+    monkeypatch.setattr(analogy, "paint", spy)
     monkeypatch.setattr(analogy, "by_layer", lambda *_: torch.zeros(1, 3, 8, 8))
     matched(photo(120, 128, 1), photo(128, 112, 2), size=128)
     a, b = (120, 128), (128, 112)
     assert sizes.count((b, a)) == sizes.count((a, b)) == 1
-    assert len(sizes) == 2 + 5 + 4 * 4
+    assert len(sizes) == 2 + 5
 
 
 def test_colours_only_is_for_photo_to_photo(matched):

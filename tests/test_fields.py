@@ -14,6 +14,7 @@ from stylelab.matching import (
     Patches,
     identity_field,
     nearest_patches,
+    paint,
     patchmatch,
     random_field,
     relative,
@@ -128,6 +129,29 @@ def test_a_vote_of_patch_1_is_warping():
     image, field = torch.rand(2, 3, 4, 9, generator=seeded(7)), random_field((6, 5), (4, 9), seeded(8), 2)
     expected = torch.stack([picture[:, y, x] for picture, (x, y) in zip(image, field, strict=True)])
     assert torch.equal(vote(image, field, 1), expected)
+
+
+def test_painting_at_the_fields_size_is_voting():
+    image, field = torch.rand(1, 3, 12, 15), random_field((11, 9), (12, 15), torch.Generator().manual_seed(2))
+    assert torch.allclose(paint(image, relative(field, (12, 15)), (11, 9), 5), vote(image, field, 5), atol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [2, 3.5])
+def test_painting_at_another_size_keeps_what_moves_as_one(scale):
+    """The whole field points three positions to the right: so does every pixel, three times as far as one position is wide."""
+    size, places = (round(20 * scale), round(24 * scale)), identity_field((20, 24), (20, 24))
+    image = F.interpolate(torch.rand(1, 3, 5, 6), size, mode="bicubic").clamp(0, 1)
+    places[:, 0] = (places[:, 0] + 2).clamp(max=23)
+    painted, moved = paint(image, relative(places, (20, 24)), size, 5), round(2 * scale)
+    inner = slice(0, round(17 * scale))
+    expected = image[..., moved:][..., inner]
+    assert (painted[..., inner] - expected).abs().max() < (1e-4 if scale == 2 else 0.02)
+
+
+def test_painting_far_beyond_the_fields_size_leaves_no_hole():
+    image, field = torch.rand(1, 3, 97, 31), random_field((8, 5), (7, 3), torch.Generator().manual_seed(2))
+    painted = paint(image, relative(field, (7, 3)), (101, 64), 1)
+    assert painted.isfinite().all() and painted.min() >= 0 and painted.max() <= 1 + 1e-6
 
 
 @pytest.mark.parametrize("patch", [3, 5])

@@ -1,7 +1,7 @@
 """Correspondence accuracy of Deep Image Analogy: Middlebury flow (the paper's Table 1) and PF-WILLOW keypoints.
 
-Each figure stands beside those of two plain matchers: PatchMatch on pixels (Barnes et al. 2009, the paper's baseline; patches of
-7 as there) and the exact nearest neighbour of conv4_1 features, both without coarse-to-fine and without the reverse direction.
+Each figure stands beside those of two plain matchers: PatchMatch on pixels (Barnes et al. 2009, the paper's baseline; 7 x 7
+patches as there) and the exact nearest neighbour of conv4_1 features, both without coarse-to-fine and without the way back.
 """
 
 from __future__ import annotations

@@ -8,14 +8,15 @@ A is the content, B' the style; A' (A with the look of B') and B (B' with the lo
 3. What B' looks like in A's shape one layer below: its warped features deconvolved by L-BFGS (4.2, equation 5). A' there is a
    blend of that with A's own features, which weigh most where they respond (4.3, equations 4 and 6). B likewise.
 4. The fields, enlarged by nearest neighbour, start the next layer, and the search stays near them (4.4).
-5. The last fields, brought to the result's size, rebuild A' from B' and B from A by averaging 5 x 5 patches (4.5).
+5. The last fields rebuild A' from B' and B from A at the result's size by averaging 5 x 5 patches (4.5).
 6. Photo to photo: only the colours of A' are kept, by weighted least squares along A: A + WLS(A' - A) (6.4, equation 7).
 
 Where we leave the paper, or it leaves us the choice:
 - Deconvolution starts from the real features of B', rebuilt with the enlarged field, as in the authors' code; the paper starts at
   random and needs hundreds of updates. It ends early when five updates improve the loss by less than `SLOW`.
 - The limit to the search around the enlarged field applies at layers 3 to 1. At layer 4 it holds for the random draws only: in a
-  small picture the field of layer 5 is too coarse to be trusted (PF-WILLOW keypoints: 0.33 right against 0.25).
+  small picture the field of layer 5 is too coarse to be trusted (PF-WILLOW keypoints: 0.30 right against 0.25). A match is near
+  enough if it is near where its place or a neighbour as far away as the radius started; otherwise the coarse blocks stay visible.
 - Convolutions repeat a picture's border instead of padding it with zeros: zeros look like something at every border, and borders
   were then matched with borders and left a seam.
 - The paper's text averages the matches of neighbours; we average what their patches say about this place, as its code does.
@@ -43,7 +44,7 @@ from torch.nn import functional as F
 
 from ..features import VGG, load_extractor
 from ..images import MIN_SIDE, resize
-from ..matching import identity_field, patchmatch, random_field, relative, scaled_field, vote
+from ..matching import identity_field, paint, patchmatch, random_field, relative, scaled_field, vote
 from ..method import Method, Params, Step, knob
 from ..pyramid import scale_to
 
@@ -55,6 +56,7 @@ ALPHA = {4: 0.8, 3: 0.7, 2: 0.6, 1: 0.1}  # 4.3
 OFFSETS = {"photo to style": 0.1, "style to style": 0.1, "style to photo": 0.0, "photo to photo": 0.1}  # authors' README
 KAPPA, TAU = 300.0, 0.05  # 4.3
 LEAST_SIDE = 200  # px; authors' code
+DEPTH = {"none": 0, "one layer": 1, "two layers": 2}
 CHUNK = 5  # L-BFGS updates between two steps
 HISTORY = 4  # pairs that L-BFGS keeps; authors' code
 SLOW = 0.01  # ours: relative gain of a chunk of updates below which it ends
@@ -77,7 +79,7 @@ class AnalogyParams(Params):
         -0.3,
         1.0,
         step=0.1,
-        help="Added to the content's weight at all layers; 1 for two views of one scene.",
+        help="Added to the content's weight at all layers; 1: two views of one scene.",
     )
     bidirectional: bool = knob(
         True, "Both directions", help="Match A with B as well as A' with B', so that the two fields agree (figure 5)."
@@ -121,9 +123,15 @@ class AnalogyParams(Params):
     )
 
 
-def layer(level: int) -> str:
-    """relu1_1 ... relu5_1 of the paper."""
-    return f"conv{level}_1"
+def layer(level: int) -> str | None:
+    """relu1_1 ... relu5_1 of the paper; 0 is the normalised picture."""
+    return f"conv{level}_1" if level else None
+
+
+def activations(vgg: VGG, picture: Tensor) -> dict[int, Tensor]:
+    """All levels of a picture (1, 3, H, W) in [0, 1], the normalised picture itself as level 0."""
+    found = vgg(picture, map(layer, LEVELS))
+    return {0: (picture - vgg.mean) / vgg.std} | {level: found[layer(level)] for level in LEVELS}
 
 
 def shape(x: Tensor) -> tuple[int, int]:
@@ -192,6 +200,35 @@ def deconvolve(
             break
 
 
+def brought_down(
+    vgg: VGG, own: dict[int, Tensor], other: dict[int, Tensor], field: Tensor, level: int, params: AnalogyParams
+) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """The other picture's look in this one's shape, a layer below `level` (R of equation 4), with the loss so far.
+
+    It begins with the real activations where the enlarged field finds them; without deconvolution that is all, without a loss.
+    """
+    depth = DEPTH[params.deconvolution] if params.hierarchical else 0
+    lower = level - max(depth, 1)
+    larger = scaled_field(field, shape(own[lower]), shape(other[level]), shape(other[lower]))
+    start = vote(other[lower], larger, PATCH[max(lower, 1)])
+    if not depth:
+        yield start, None
+        return
+    target = vote(other[level], field, 1 if depth == 1 else PATCH[level])
+    for solution, loss in deconvolve(vgg, start, layer(lower), target, layer(level), params.deconvolution_steps):
+        if lower < level - 1:
+            with torch.no_grad():
+                solution = vgg.onward(solution, layer(lower), [layer(level - 1)])[layer(level - 1)]
+        yield solution, loss
+
+
+def first_field(left: Tensor, right: Tensor, params: AnalogyParams, generator: torch.Generator) -> Tensor:
+    """Where a search without a coarser field begins."""
+    if params.start == "identity":
+        return identity_field(shape(left), shape(right), left.device)
+    return random_field(shape(left), shape(right), generator).to(left.device)
+
+
 def place_colours(field: Tensor) -> Tensor:
     """A field of relative places (1, 2, H, W) as a picture: each corner of the other picture has its colour (figure 8)."""
     x, y = field[:, :1], field[:, 1:]
@@ -242,79 +279,50 @@ def run(vgg: VGG, content: Tensor, style: Tensor, params: AnalogyParams) -> Iter
     # [A, B'], and so with all lists of two: this one and the other
     pictures = [resize(picture, max(side, least_side(picture))) for picture in (content, style)]
     with torch.no_grad():
-        features = [vgg(picture, map(layer, LEVELS)) for picture in pictures]
-    latent = [features[0][layer(5)], features[1][layer(5)]]  # [A', B]
+        stacks = [activations(vgg, picture) for picture in pictures]
+    latent = [stacks[0][5], stacks[1][5]]  # [A', B]
     deconvolving = params.hierarchical and params.deconvolution != "none"
     chunks = -(-params.deconvolution_steps // CHUNK) if deconvolving else 0
     i, n = 0, 2 * len(LEVELS) + 2 * (len(LEVELS) - 1) * chunks + 1
     fields, seen = [None, None], []
 
     for level in LEVELS:
-        name, maps = layer(level), [f[layer(level)] for f in features]
-        found = []
+        maps, found = [stack[level] for stack in stacks], []
         for k in (0, 1):
             left, right = [maps[k], latent[k]], [latent[1 - k], maps[1 - k]]
             if not params.hierarchical:
                 left, right = [maps[k]], [maps[1 - k]]
-            elif not params.bidirectional:
+            elif not params.bidirectional:  # equation 3
                 left, right = [latent[k]], [maps[1 - k]]
             begin = fields[k]
             if begin is None or not params.hierarchical:
-                sizes = shape(maps[k]), shape(maps[1 - k])
-                begin = (
-                    random_field(*sizes, generator).to(content.device)
-                    if params.start == "random"
-                    else identity_field(*sizes, content.device)
-                )
+                begin = first_field(maps[k], maps[1 - k], params, generator)
             field, energy = search(left, right, begin, level, params, generator)
             found.append(field)
             if k == 0:
-                exact = scaled_field(field, shape(pictures[0]), shape(maps[1]), shape(pictures[1]))
-                preview = vote(pictures[1], exact, PATCH[level]).clamp(0, 1)
+                preview = paint(pictures[1], relative(field, shape(maps[1])), shape(pictures[0]), PATCH[level]).clamp(0, 1)
             i += 1
             if i < n:
                 yield Step(i, n, f"layer {level}: matching", preview, {"energy": energy})
-        fields = found
-        seen.append([relative(fields[k], shape(maps[1 - k])) for k in (0, 1)])
+        seen.append([relative(found[k], shape(maps[1 - k])) for k in (0, 1)])
         if level == LEVELS[-1]:
             break
 
-        below = layer(level - 1)
-        lower = [f[below] for f in features]
-        larger = [scaled_field(fields[k], shape(lower[k]), shape(maps[1 - k]), shape(lower[1 - k])) for k in (0, 1)]
-        latent = []
+        latent, lower = [], [stack[level - 1] for stack in stacks]
         for k in (0, 1):
-            other = vote(lower[1 - k], larger[k], PATCH[level - 1])  # the other's look in this one's shape
-            if deconvolving and params.deconvolution == "one layer":
-                target = vote(maps[1 - k], fields[k], 1)
-                downward = deconvolve(vgg, other, below, target, name, params.deconvolution_steps)
-            elif deconvolving:
-                target = vote(maps[1 - k], fields[k], PATCH[level])
-                lowest = layer(level - 2) if level > 2 else None
-                source = features[1 - k][lowest] if lowest else (pictures[1 - k] - vgg.mean) / vgg.std
-                size = shape(features[k][lowest]) if lowest else shape(pictures[k])
-                lowest_field = scaled_field(fields[k], size, shape(maps[1 - k]), shape(source))
-                begin = vote(source, lowest_field, PATCH[max(level - 2, 1)])
-                downward = deconvolve(vgg, begin, lowest, target, name, params.deconvolution_steps)
-            else:
-                downward = ()
+            downward = brought_down(vgg, stacks[k], stacks[1 - k], found[k], level, params)
             for taken, (solution, loss) in enumerate(downward, 1):
-                other = solution
-                yield Step(i + taken, n, f"layer {level}: deconvolution", preview, {"deconvolution": loss})
+                detail = solution
+                if loss is not None:
+                    yield Step(i + taken, n, f"layer {level}: deconvolution", preview, {"deconvolution": loss})
             i += chunks
-            with torch.no_grad():
-                if deconvolving and params.deconvolution == "two layers":
-                    other = vgg.onward(other, lowest, [below])[below]
-                alpha = min(1.0, max(0.0, ALPHA[level - 1] + OFFSETS[params.task] + params.structure))
-                weight = weight_map(lower[k], alpha, params.mask)
-                latent.append(lower[k] * weight + other * (1 - weight))
-        fields = larger
+            alpha = min(1.0, max(0.0, ALPHA[level - 1] + OFFSETS[params.task] + params.structure))
+            weight = weight_map(lower[k], alpha, params.mask)
+            latent.append(lower[k] * weight + detail * (1 - weight))  # equation 4
+        fields = [scaled_field(found[k], shape(lower[k]), shape(maps[1 - k]), shape(lower[1 - k])) for k in (0, 1)]
 
     full = [resize(content, params.size), resize(style, params.size)]
-    results = []
-    for k in (0, 1):
-        exact = scaled_field(fields[k], shape(full[k]), shape(pictures[1 - k]), shape(full[1 - k]))
-        results.append(vote(full[1 - k], exact, params.patch).clamp(0, 1))
+    results = [paint(full[1 - k], seen[-1][k], shape(full[k]), params.patch).clamp(0, 1) for k in (0, 1)]
     extras = {}
     if params.task == "photo to photo" and params.refinement:
         strength = WLS_STRENGTH * max(1.0, params.size / side)
@@ -330,14 +338,9 @@ def run(vgg: VGG, content: Tensor, style: Tensor, params: AnalogyParams) -> Iter
 
 def by_layer(fields: list[Tensor], picture: Tensor, other: Tensor) -> Tensor:
     """Figure 8: above, each layer's field as colours and at the end what the colours mean; below, `other` rebuilt with it."""
-    size, target = shape(picture), shape(other)
-    above, below = [], []
-    for field in fields:
-        larger = F.interpolate(field, size=size)
-        above.append(place_colours(larger))
-        places = (larger * larger.new_tensor([target[1], target[0]]).view(1, 2, 1, 1)).long()
-        below.append(vote(other, places, 5))
-    key = relative(identity_field(target, target, picture.device), target)
+    above = [place_colours(F.interpolate(field, size=shape(picture))) for field in fields]
+    below = [paint(other, field, shape(picture), 3) for field in fields]
+    key = relative(identity_field(shape(other), shape(other), picture.device), shape(other))
     above.append(scale_to(place_colours(key), picture))
     below.append(scale_to(other, picture))
     return torch.cat([torch.cat(row, 3) for row in (above, below)], 2).clamp(0, 1)

@@ -164,6 +164,7 @@ def tab(method: Method) -> None:
             with gr.Row():
                 download = gr.DownloadButton("Full-size PNG", visible=False, elem_id=f"{name}-download")
                 reuse = gr.Button("Use the result as content", visible=False, elem_id=f"{name}-reuse")
+            views = [VIEWS[kind](name) for kind in method.views]
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
             preset = gr.Radio(list(method.presets), value=start, label="Preset", elem_id=f"{name}-preset")
@@ -176,7 +177,6 @@ def tab(method: Method) -> None:
             with gr.Accordion("Report", open=False):
                 report = gr.JSON(show_label=False, elem_id=f"{name}-report")
     pictures = gr.State(None)  # (content at the result's size, style, {label: picture})
-    views = [VIEWS[kind](name) for kind in method.views]
 
     turnable, after = list(widgets), (slider, alone, shown, download, reuse)
     outputs = [status, live, curve, report, pictures, widgets["seed"], *after, *(part for view in views for part in view.outputs)]

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from .. import job
 from ..images import Picture, fitted_size, to_pil
 
+Size = tuple[int, int]  # width, height; or x, y
 VIEW_SIDE = 768  # px; a view is for pointing at, not for the finest detail
 
 
@@ -24,10 +25,8 @@ class MatchMap:
         with gr.Accordion("Where each place went: click on either picture", open=True, visible=False) as self.place:
             with gr.Row():
                 self.shown = [
-                    gr.Image(
-                        label=label, format="jpeg", interactive=False, buttons=[], height=360, elem_id=f"{name}-map-{letter}"
-                    )
-                    for label, letter in (("A: the content", "a"), ("B′: the style", "b"))
+                    gr.Image(label=label, format="jpeg", interactive=False, buttons=[], height=300, elem_id=f"{name}-map-{ab}")
+                    for label, ab in (("A: the content", "a"), ("B′: the style", "b"))
                 ]
             self.told = gr.Markdown(elem_id=f"{name}-map-told")
         self.outputs = [self.kept, self.place, *self.shown, self.told]
