@@ -33,7 +33,7 @@ QUICK = dict(size=64, match_size=64, deconvolution_steps=5, search_iterations=3)
 
 @pytest.fixture
 def vgg(untrained):
-    return untrained(8).padded("replicate")
+    return untrained().padded("replicate")
 
 
 @pytest.fixture
@@ -293,6 +293,54 @@ def test_the_limit_is_for_the_lower_layers(matched, monkeypatch):
     seen.clear()
     matched(hierarchical=False)
     assert seen == [(p, s, None) for p, s in ((3, 4), (3, 8), (3, 16), (5, 32), (5, 64)) for _ in range(2)]
+
+
+def test_a_with_b_and_a_prime_with_b_prime(matched, vgg, photo, monkeypatch):
+    """Equation 2, both ways: at every layer A and A' on the left, B and B' on the right; then B' and B, A' and A."""
+    seen, search = [], analogy.search
+
+    def spy(left, right, field, level, params, generator):
+        seen.append((level, left, right))
+        return search(left, right, field, level, params, generator)
+
+    monkeypatch.setattr(analogy, "search", spy)
+    content, style = photo(64, 64, 1), photo(64, 64, 2)
+    matched(content, style)
+    for i, (level, left, right) in enumerate(seen):
+        a, b_prime = (vgg(x, [f"conv{level}_1"])[f"conv{level}_1"] for x in (content, style))
+        own, other = (a, b_prime) if i % 2 == 0 else (b_prime, a)
+        assert torch.equal(left[0], own) and torch.equal(right[1], other)
+        made = [torch.equal(left[1], own), torch.equal(right[0], other)]
+        assert made == [level == 5] * 2  # A' = A and B = B' at layer 5 only
+    for (_, left, right), (_, left_back, right_back) in zip(seen[::2], seen[1::2], strict=True):
+        assert torch.equal(left[1], right_back[0]) and torch.equal(right[0], left_back[1])
+
+
+@pytest.mark.parametrize(
+    ("knobs", "weights"),
+    [
+        ({}, [0.9, 0.8, 0.7, 0.2]),
+        ({"task": "style to photo"}, [0.8, 0.7, 0.6, 0.1]),
+        ({"structure": 1.0}, [1.0] * 4),
+        ({"structure": -0.3, "task": "style to photo"}, [0.5, 0.4, 0.3, 0.0]),
+    ],
+    ids=str,
+)
+def test_the_contents_weight_at_each_layer(knobs, weights, matched, monkeypatch):
+    """4.3 and the offsets, from layer 4 down, in [0, 1]."""
+    seen = []
+    monkeypatch.setattr(analogy, "weight_map", lambda f, alpha, mask: seen.append(alpha) or weight_map(f, alpha, mask))
+    matched(**knobs)
+    assert seen == pytest.approx([weight for weight in weights for _ in range(2)])
+
+
+@pytest.mark.parametrize(("size", "strength"), [(64, 0.8), (128, 1.6)])
+def test_colours_reach_as_far_at_any_size(size, strength, matched, monkeypatch):
+    """The filter's strength grows with the enlargement."""
+    seen = []
+    monkeypatch.setattr(analogy, "colours_only", lambda original, rebuilt, by: seen.append(by) or rebuilt)
+    matched(size=size, task="photo to photo")
+    assert seen == pytest.approx([strength] * 2)
 
 
 def test_more_structure_keeps_more_of_the_content(matched, monkeypatch):

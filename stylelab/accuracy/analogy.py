@@ -48,14 +48,22 @@ def ours(vgg: VGG, preset: str, **knobs) -> Matcher:
     return match
 
 
+def pixel_maps(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Maps whose inner product is -|a - b|^2 / 2, of (rgb, 1, -|rgb|^2 / 2) and (rgb, -|rgb|^2 / 2, 1).
+
+    Both squares are needed: where patches hang over a border different matches compare different parts of `a`.
+    """
+    a, b = a - 0.5, b - 0.5  # smaller numbers, less rounding
+    squares = [-x.square().sum(1, keepdim=True) / 2 for x in (a, b)]
+    one = [torch.ones_like(square) for square in squares]
+    return torch.cat([a, one[0], squares[0]], 1), torch.cat([b, squares[1], one[1]], 1)
+
+
 def pixels(a: Tensor, b: Tensor, side: int) -> tuple[Tensor, Tensor]:
-    """PatchMatch on pixels: squared distance of 7 x 7 patches, as the inner product of (rgb, -|rgb|^2 / 2) with (rgb, 1)."""
+    """PatchMatch on pixels: squared distance of 7 x 7 patches."""
     found = []
     a, b = resize(a, side), resize(b, side)
-    for left, right in ((a, b), (b, a)):
-        left = torch.cat([left - 0.5, torch.ones_like(left[:, :1])], 1)
-        right = right - 0.5
-        right = torch.cat([right, -right.square().sum(1, keepdim=True) / 2], 1)
+    for left, right in (pixel_maps(a, b), pixel_maps(b, a)):
         generator = torch.Generator().manual_seed(0)
         start = random_field(size_of(left), size_of(right), generator).to(a.device)
         field, _ = patchmatch(left, right, start, patch=7, radius=max(size_of(right)), generator=generator)
