@@ -255,7 +255,7 @@ def patchmatch(
         generator: of random numbers, on the CPU.
         limit: a match is not taken, however similar, if it is farther than this along x or y from where its position started, and
             from what the starts of its neighbours `limit` away, level, upright or diagonal, would offer it.
-        iterations: at most; it stops when an iteration finds nothing better. 10 in the authors' code.
+        iterations: 10 in the authors' code.
 
     Returns:
         the field and its similarity (N, H, W), nowhere lower than at the start.
@@ -319,6 +319,4 @@ def patchmatch(
             attempt(here, new_x, new_y)
             reach //= 2
         fresh = changed
-        if not changed.any():
-            break
     return torch.stack([x, y]).view(2, count, height, width).transpose(0, 1).contiguous(), best.view(count, height, width)

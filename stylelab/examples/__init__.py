@@ -52,9 +52,9 @@ PAIRS: dict[str, list[tuple[str, str]]] = {  # method -> content and style, the 
         ("Coffee", "Crimson cup"),
         ("Dahlia", "Glass dahlia"),
         ("Rocket", "Painted launch"),
+        ("Cat", "Ginger cat"),
         ("Pagoda", "Woodblock pagoda"),
         ("Dahlia", "Yellow dahlia"),
-        ("Cat", "Ginger cat"),
     ],
 }
 

@@ -103,9 +103,7 @@ class AnalogyParams(Params):
     deconvolution_steps: int = knob(
         100, "Deconvolution updates", 5, 500, step=5, help="L-BFGS updates per layer and direction, at most.", advanced=True
     )
-    search_iterations: int = knob(
-        10, "PatchMatch iterations", 1, 30, step=1, help="Per layer and direction, at most.", advanced=True
-    )
+    search_iterations: int = knob(10, "PatchMatch iterations", 1, 30, step=1, help="Per layer and direction.", advanced=True)
     start: str = knob("random", "First field", choices=("random", "identity"), help="Where layer 5 starts.", advanced=True)
     limited: bool = knob(True, "Stay near the coarser field", help="Limit the search of layers 3 to 1 around it.", advanced=True)
     mask: str = knob(
