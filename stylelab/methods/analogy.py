@@ -71,7 +71,8 @@ class AnalogyParams(Params):
         "photo to style",
         "What the two pictures are",
         choices=tuple(OFFSETS),
-        help="Content to style: sets how much of the content's structure stays; photo to photo transfers colours only.",
+        help="Content to style. Style to photo keeps less of the content's structure; photo to photo transfers colours only; the "
+        "first two are alike.",
     )
     structure: float = knob(
         0.0,
