@@ -56,6 +56,7 @@ SHEETS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
 }
 SHEET_PAIRS = {  # "": where a method has none of its own
     "": [("Cat", "Swirling night"), ("Pagoda", "Woodcut waves")],
+    "analogy": [("Coffee", "Crimson cup"), ("Rocket", "Painted launch")],
 }
 EXTRA = {"analogy": "b"}  # method -> the extra that its README picture shows beside the result
 
