@@ -97,6 +97,11 @@ def fitted_size(width: int, height: int, long_side: int) -> tuple[int, int]:
     return max(1, round(width * long_side / longest)), max(1, round(height * long_side / longest))
 
 
+def least_side(image: Tensor) -> int:
+    """The long side at which the short one of (N, C, H, W) has the `MIN_SIDE` pixels that the networks need."""
+    return -(-MIN_SIDE * max(image.shape[-2:]) // min(image.shape[-2:]))
+
+
 def resize(image: Tensor, long_side: int) -> Tensor:
     """Bring (N, C, H, W) in [0, 1] to a long side, aspect kept; the input itself where nothing changes.
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .features import VGG, load_extractor
-from .images import resize
+from .images import least_side, resize
 
 STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1")  # Gatys et al. 2016, without conv5_1
 SIDE = 256  # pictures are compared at this long side, so that figures of different jobs can be
@@ -48,13 +48,15 @@ def ssim(image: Tensor, other: Tensor) -> float:
 
 @torch.no_grad()
 def compare(image: Tensor, content: Tensor, style: Tensor) -> dict[str, float]:
-    """The report's metrics, on the compact extractor whatever the job ran on, all pictures (1, 3, H, W) at 256 px.
+    """The report's metrics, on the compact extractor whatever the job ran on, all pictures (1, 3, H, W) at 256 px, or at
+    as many more as a narrow one needs.
 
     `style_distance` is relative to the untouched content's: 1 is no style at all, 0 the style's own statistics.
     """
     vgg = load_extractor("vgg19", "compact", image.device)
     content = F.interpolate(content, size=image.shape[-2:], mode="bilinear", antialias=True)
-    image, content, style = (resize(picture, SIDE) for picture in (image, content, style))
+    image, content = (resize(picture, max(SIDE, least_side(image))) for picture in (image, content))
+    style = resize(style, max(SIDE, least_side(style)))
     untouched = style_distance(vgg, content, style)
     return {
         "style_distance": round(style_distance(vgg, image, style) / max(untouched, 1e-12), 4),

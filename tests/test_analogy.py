@@ -11,7 +11,7 @@ from scipy import sparse
 from scipy.sparse.linalg import spsolve
 from torch.nn import functional as F
 
-from stylelab.images import fitted_size
+from stylelab.images import fitted_size, least_side
 from stylelab.matching import identity_field, paint, relative, vote
 from stylelab.method import drain
 from stylelab.methods import analogy
@@ -20,7 +20,6 @@ from stylelab.methods.analogy import (
     METHOD,
     colours_only,
     deconvolve,
-    least_side,
     place_colours,
     run,
     shape,

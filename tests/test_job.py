@@ -290,3 +290,9 @@ def test_metrics_of_equal_pictures(untrained, photo, monkeypatch):
 
 def test_gram_of_ones():
     assert torch.equal(metrics.gram(torch.ones(1, 3, 4, 5)), torch.ones(3, 3))
+
+
+def test_a_narrow_picture_is_measured_too(model):
+    """At the 256 px of the metrics its short side would be too small for the extractor."""
+    result = stylelab.stylize("nnst", picture(640, 40), picture(64, 64, 1), **QUICK | {"size": 288})
+    assert result.image.size == (288, 18) and 0 < result.report["metrics"]["ssim"] <= 1

@@ -43,7 +43,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..features import VGG, load_extractor
-from ..images import MIN_SIDE, resize
+from ..images import least_side, resize
 from ..matching import identity_field, paint, patchmatch, random_field, relative, scaled_field, vote
 from ..method import Method, Params, Step, knob
 from ..pyramid import scale_to
@@ -136,11 +136,6 @@ def activations(vgg: VGG, picture: Tensor) -> dict[int, Tensor]:
 def shape(x: Tensor) -> tuple[int, int]:
     """(height, width)."""
     return tuple(x.shape[-2:])
-
-
-def least_side(picture: Tensor) -> int:
-    """The long side at which the short one has the `MIN_SIDE` pixels that five layers need."""
-    return -(-MIN_SIDE * max(shape(picture)) // min(shape(picture)))
 
 
 def weight_map(features: Tensor, alpha: float, mask: str) -> Tensor:
