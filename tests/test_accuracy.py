@@ -168,7 +168,7 @@ def test_the_report(data, exact, capsys):
     assert main(argv) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "Preset `fast`, made up (compact)."
-    assert exact == [("fast", {"structure": 1.0}), ("fast", {})]
+    assert exact == [("fast", {"structure": 1.0}), ("fast", analogy.ONE_CLASS)]
     cells = {line.split(" | ")[0].strip("| "): [c.strip(" |") for c in line.split(" | ")[1:]] for line in lines if "|" in line}
     assert cells["Moving"][1] == "0.00" and float(cells["Moving"][3]) > 30
     assert cells["**mean**"][1:] != [] and cells["paper: 23 pairs, VGG-19"][:4] == ["34.16 dB", "3.21", "35.18 dB", "22.40"]

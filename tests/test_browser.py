@@ -152,7 +152,9 @@ def test_pointing_at_a_picture_shows_its_match_in_the_other(page):
     for letter, other, said in (("a", "b", "A "), ("b", "a", "B′ ")):
         picture, there = (page.locator(f"#analogy-map-{which} img") for which in (letter, other))
         before = there.get_attribute("src")
-        picture.click(position={"x": 30, "y": 40})
+        box = picture.bounding_box()
+        point = round(box["width"] * 0.45), round(box["height"] * 0.4)  # the picture may not fill its place
+        picture.click(position=dict(zip("xy", point, strict=True)))
         wait_for_text(page, "analogy-map-told", "(pixels as shown)", 20)
         page.wait_for_function(
             f"document.querySelector('#analogy-map-told').innerText.startsWith({said!r})"
@@ -164,7 +166,10 @@ def test_pointing_at_a_picture_shows_its_match_in_the_other(page):
             "img => [img.naturalWidth, img.naturalHeight, img.clientWidth, img.clientHeight]"
         )
         scale = min(shown_wide / wide, shown_high / high)  # the picture is fitted into its place, in the middle
-        expected = ((30 - (shown_wide - wide * scale) / 2) / scale, (40 - (shown_high - high * scale) / 2) / scale)
+        expected = [
+            (p - (shown - own * scale) / 2) / scale
+            for p, shown, own in zip(point, (shown_wide, shown_high), (wide, high), strict=True)
+        ]
         assert (x, y) == pytest.approx(expected, abs=3)
 
 

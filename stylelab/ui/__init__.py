@@ -12,7 +12,8 @@ from ..errors import StylelabError
 from .tab import KEPT, tab
 
 THEME = gr.themes.Soft(primary_hue="indigo")
-CSS = "footer {opacity: .7} .gradio-container {max-width: 1280px !important; margin: 0 auto}"
+CSS = """footer {opacity: .7} .gradio-container {max-width: 1280px !important; margin: 0 auto}
+.tabs {max-width: calc(100vw - 64px)} /* a phone: without it the row of tab titles sets the page's width */"""
 
 
 def machine() -> str:
