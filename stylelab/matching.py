@@ -231,6 +231,7 @@ def nearest_patches(left: Tensor, right: Tensor, patch: int) -> tuple[Tensor, Te
     return torch.stack([index % width, index // width], 1), torch.cat(best).view_as(index)
 
 
+FAR = -(2**30)  # a place that is near no match
 JUMPS = (8, 4, 2, 1)  # authors' code: propagation as jump flooding, so that all positions can be handled at once
 
 
@@ -291,10 +292,9 @@ def patchmatch(
         return moved.view(-1)
 
     # Where a position and its neighbours `limit` away started: the last are what they offer, so that borders may move.
+    around = [] if limit is None else itertools.product((0, -limit, limit), repeat=2)
     starts = [
-        (shifted(x, dy, dx, -height * width).clone() + dx, shifted(y, dy, dx, 0).clone() + dy)
-        for dy, dx in itertools.product((0, -(limit or 0), limit or 0), repeat=2)
-        if abs(dy) < height and abs(dx) < width
+        (shifted(x, dy, dx, FAR) + dx, shifted(y, dy, dx, FAR) + dy) for dy, dx in around if abs(dy) < height and abs(dx) < width
     ]
 
     for _ in range(iterations):

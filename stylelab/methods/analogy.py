@@ -20,6 +20,8 @@ Where we leave the paper, or it leaves us the choice:
 - Convolutions repeat a picture's border instead of padding it with zeros: zeros look like something at every border, and borders
   were then matched with borders and left a seam.
 - The paper's text averages the matches of neighbours; we average what their patches say about this place, as its code does.
+- A result larger than the matching is painted from the same patches, enlarged and fading towards their border: the field
+  enlarged by nearest neighbour leaves staircases.
 - The weight of each task is the authors' README's (`OFFSETS`); the paper only names the two offsets of 0.1.
 - Equation 7 is linear in the filtered picture, so that one WLS of the difference gives it. Its values are the authors' code's;
   for a result larger than the matching its strength grows with the scale, which keeps the reach.
@@ -317,15 +319,15 @@ def run(vgg: VGG, content: Tensor, style: Tensor, params: AnalogyParams) -> Iter
 
     full = [resize(content, params.size), resize(style, params.size)]
     results = [paint(full[1 - k], seen[-1][k], shape(full[k]), params.patch).clamp(0, 1) for k in (0, 1)]
-    extras = {}
+    unrefined = {}
     if params.task == "photo to photo" and params.refinement:
         strength = WLS_STRENGTH * max(1.0, params.size / side)
-        extras["unrefined"] = results[0]
+        unrefined["unrefined"] = results[0]
         results = [colours_only(full[k], results[k], strength) for k in (0, 1)]
-    extras = {"b": results[1]} | extras
+    extras = {"b": results[1]} | unrefined
     for k, name in enumerate(("field", "field_back")):
         extras[name] = place_colours(F.interpolate(seen[-1][k], size=shape(full[k])))
-        extras[f"{name}_by_layer"] = by_layer([fields[k] for fields in seen], pictures[k], pictures[1 - k])
+        extras[f"{name}_by_layer"] = by_layer([both[k] for both in seen], pictures[k], pictures[1 - k])
     last = dict(zip(("a_to_b", "b_to_a"), seen[-1], strict=True))
     yield Step(n, n, "result", results[0], {"energy": energy}, extras, last)
 
