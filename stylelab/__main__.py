@@ -1,6 +1,7 @@
 """The command line: ``python -m stylelab NAME CONTENT STYLE -o OUT.png`` for each method, and the house-keeping commands.
 
-Options are generated from each method's knobs. Exit status 0, or 2 with one clear line on stderr when the input cannot be used.
+Options are generated from each method's inputs and knobs. Exit status 0, or 2 with one clear line on stderr when what was given
+cannot be used.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_method(commands, method: Method) -> None:
-    """A subcommand with the common options and one option per knob; knobs left out keep the preset's value."""
+    """A subcommand with the common options and one option per input and per knob; knobs left out keep the preset's value."""
     command = commands.add_parser(method.name, help=f"{method.title}: {method.paper}", description=method.summary)
     command.add_argument("content", type=Path)
     command.add_argument("style", type=Path)
@@ -38,6 +39,9 @@ def add_method(commands, method: Method) -> None:
     command.add_argument("--weights", default="auto", help=f"one of {', '.join(job.FAMILIES)} (auto)")
     command.add_argument("--extras", type=Path, metavar="DIR", help="also write the extra pictures, and fields.npz, there")
     command.add_argument("--report", type=Path, metavar="FILE.json", help="also write the report there")
+    for declared in method.inputs:
+        text = declared.help.replace("%", "%%")
+        command.add_argument(*spellings(declared.name), dest=f"knob_{declared.name}", type=Path, metavar="FILE", help=text)
     group = command.add_argument_group("knobs", "defaults are those of preset paper")
     for knob in knobs(method.params):
         meta = knob.metadata
@@ -49,8 +53,12 @@ def add_method(commands, method: Method) -> None:
             else ""
         )
         text = f"{meta['help'] or meta['label']} [{allowed + '; ' if allowed else ''}{knob.default}]".replace("%", "%%")
-        names = {f"--{knob.name}", f"--{knob.name.replace('_', '-')}"}
-        group.add_argument(*sorted(names), dest=f"knob_{knob.name}", metavar="VALUE", help=text)
+        group.add_argument(*spellings(knob.name), dest=f"knob_{knob.name}", metavar="VALUE", help=text)
+
+
+def spellings(name: str) -> list[str]:
+    """An option with hyphens and with underscores."""
+    return sorted({f"--{name}", f"--{name.replace('_', '-')}"})
 
 
 def stylise(args: argparse.Namespace) -> None:

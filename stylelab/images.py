@@ -35,6 +35,21 @@ REPORT_KEY = "stylelab"  # of the PNG text chunk
 # What people have, and nothing that runs another program (EPS starts Ghostscript) or has no signature to be known by (TGA).
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF")
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}  # what `save` writes
+MASK_COLOURS = {  # a label is the place in this table: colours of the masks of deep photo style transfer, black and white first
+    "black": (0, 0, 0),
+    "white": (1, 1, 1),
+    "red": (1, 0, 0),
+    "green": (0, 1, 0),
+    "blue": (0, 0, 1),
+    "yellow": (1, 1, 0),
+    "grey": (0.5, 0.5, 0.5),
+    "cyan": (0, 1, 1),
+    "purple": (1, 0, 1),
+}
+LEAST_SHARE = 0.001  # of a mask's pixels; a colour that has less is what JPEG made of a border
+# The share of flat grey that makes grey one of a mask's colours. It lies half way between black and white, red and cyan and so
+# on, so smooth borders have it too: of those 78 masks 66 have it on borders only, none of it flat, and two have areas, 4 and 8 %.
+LEAST_GREY = 0.01
 HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}  # ISO/IEC 23008-12
 SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF")  # a file that starts so is a picture, only a broken one
 TURNS = {  # EXIF orientation -> what puts the picture upright
@@ -89,6 +104,42 @@ def load_picture(source: Any) -> Picture:
             return _from_file(file, name)
     except MemoryError:
         raise BadInput(f"{name} does not fit into this machine's memory; scale the picture down first.") from None
+
+
+def load_mask(source: Any) -> Tensor:
+    """Read a mask: int64 labels (1, 1, H, W), for each pixel the place in `MASK_COLOURS` of the nearest colour that the mask has.
+
+    So a colour has the same label in every mask; black, and what is transparent, is 0, and white 1. A colour is the mask's if it
+    covers `LEAST_SHARE` of it, and grey only if `LEAST_GREY` of the mask is flat grey, so that smooth borders do not become areas
+    of their own: a black and white mask is cut at one half, whatever it was saved as.
+
+    Args:
+        source: as for `load_picture`.
+
+    Raises:
+        BadInput: as `load_picture` does.
+    """
+    picture = load_picture(source)
+    rgb = picture.rgb if picture.alpha is None else picture.rgb - (1 - picture.alpha)  # what was put on white, on black
+    steps = 63  # six bits a channel: distances are measured once for each colour there can be
+    red, green, blue = rgb.clamp(0, 1).mul_(steps).round_().int().split(1, 1)
+    index = (red * (steps + 1) + green).mul_(steps + 1).add_(blue)
+    level = torch.linspace(0, 1, steps + 1)
+    distances = torch.cdist(torch.cartesian_prod(level, level, level), torch.tensor(list(MASK_COLOURS.values())))
+    covered = index.flatten().bincount(minlength=len(distances)).double()
+    shares = torch.zeros(len(MASK_COLOURS)).double().index_add(0, distances.argmin(1), covered) / index.numel()
+    missing = shares < LEAST_SHARE
+    missing[list(MASK_COLOURS).index("grey")] = _flat_grey(rgb) < LEAST_GREY
+    if missing.all():  # greys, none of them in the middle
+        missing[:2] = False
+    return distances.masked_fill(missing, torch.inf).argmin(1)[index]
+
+
+def _flat_grey(rgb: Tensor) -> float:
+    """The share of places in (1, 3, H, W) where everything around, by about a hundredth of the picture, is near mid-grey."""
+    every = max(1, max(rgb.shape[-2:]) // 128)
+    other = ((rgb[..., ::every, ::every] - 0.5).abs().amax(1, keepdim=True) > 0.15).float()
+    return 1 - F.max_pool2d(other, 3, 1, 1).mean().item()
 
 
 def fitted_size(width: int, height: int, long_side: int) -> tuple[int, int]:

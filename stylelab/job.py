@@ -6,7 +6,7 @@ import functools
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from os import PathLike
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from . import images, metrics
 from .errors import BadInput, StylelabError
@@ -21,6 +22,11 @@ from .method import Method, Step, drain
 from .methods import analogy, nnst
 
 METHODS: dict[str, Method] = {method.name: method for method in (nnst.METHOD, analogy.METHOD)}
+
+LOADERS: dict[str, Callable[[Any], Tensor]] = {  # kind of `Input` -> what reads one
+    "mask": images.load_mask,
+    "picture": lambda source: images.load_picture(source).rgb,
+}
 
 DEVICES = ("auto", "cpu", "cuda")
 FAMILIES = ("auto", "compact", "full")
@@ -34,8 +40,9 @@ class Result:
         image: the result at full size; RGBA where a transparent content picture keeps its transparency.
         extras: the method's named other pictures.
         fields: correspondences by name, float32 (H, W, 2): every pixel's matched place (x, y), in [0, 1] of the other picture.
-        report: how it was made: method, preset, params, seed, device, dtype, weights, content_size, size, iterations, seconds,
-            peak_memory_mb, losses {name: [first, last]}, metrics. JSON-ready.
+        report: how it was made: method, preset, params, seed, device, dtype, weights, inputs (names of those given beside
+            content and style), content_size, size, iterations, seconds, peak_memory_mb, losses {name: [first, last]}, metrics.
+            JSON-ready.
     """
 
     image: Image.Image
@@ -86,24 +93,31 @@ def stream(
         preset: a name in the method's `presets`.
         device: auto, cpu or cuda.
         weights: auto, compact or full; auto is full on a GPU that can get it.
-        **knobs: fields of the method's `params`; None leaves the preset's value.
+        **knobs: fields of the method's `params`; None leaves the preset's value. Also the method's `inputs` by name, each from
+            the same kinds of source as content and style; None is not given.
 
     Raises:
         StylelabError: one sentence for the person who asked, from the first `next`.
     """
     method = method_called(name)
+    sources = {declared: source for declared in method.inputs if (source := knobs.pop(declared.name, None)) is not None}
     params = method.settings(preset, **knobs)
     where = device_called(device)
     photo, painting = images.load_picture(content), images.load_picture(style)
     params = params.sized_for(max(photo.size))
     check_shape(photo, params.size, "content")
     check_shape(painting, params.size, "style")
+    given = {declared.name: LOADERS[declared.kind](source) for declared, source in sources.items()}
+    for declared in sources:
+        if declared.kind == "picture":
+            check_shape(images.Picture(given[declared.name]), params.size, declared.label.lower())
+    given = {name: tensor.to(where) for name, tensor in given.items()}
     model = model_of(name, where, weights)
     begun, losses = time.perf_counter(), {}
     if where.type == "cuda":
         torch.cuda.reset_peak_memory_stats(where)
     try:
-        for step in method.run(model, photo.rgb.to(where), painting.rgb.to(where), params):
+        for step in method.run(model, photo.rgb.to(where), painting.rgb.to(where), params, **given):
             for loss, value in step.losses.items():
                 losses[loss] = (losses.get(loss, (value,))[0], value)
             yield step
@@ -129,6 +143,7 @@ def stream(
         "device": torch.cuda.get_device_name(where) if where.type == "cuda" else "cpu",
         "dtype": str(step.image.dtype).removeprefix("torch."),
         "weights": model.weights,
+        "inputs": sorted(given),
         "content_size": list(photo.original_size or photo.size),
         "size": list(image.size),
         "iterations": step.n,

@@ -93,8 +93,27 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Input:
+    """A picture beside content and style that a method can take; it may always be left out.
+
+    `kind` is "mask" (int64 labels (1, 1, H, W) at its own resolution, those of `images.load_mask`) or "picture" (float32
+    (1, 3, H, W) RGB in [0, 1]): what is read, handed to `run` and drawn on the page.
+    """
+
+    name: str  # the keyword of `run`, the option and the endpoint's parameter
+    label: str  # a few words
+    kind: str
+    help: str  # one sentence: what it does, and what happens without it
+    of: str = ""  # the picture that a mask is painted on: content or style
+
+
+@dataclass(frozen=True)
 class Method:
-    """One paper: everything that page, endpoint, command line and contract test are made from."""
+    """One paper: everything that page, endpoint, command line and contract test are made from.
+
+    `run` gets content and style as float32 (1, 3, H, W) in [0, 1], `params` whose `size` is never 0, and by name the tensors of
+    those `inputs` that were given, in any combination.
+    """
 
     name: str  # tab, command and endpoint
     title: str
@@ -104,10 +123,11 @@ class Method:
     params: type[Params]
     presets: Mapping[str, Mapping[str, Any]]  # name -> knobs that differ from the defaults; "paper" is the first
     load: Callable[..., Any]  # (device, family) -> model with a `weights` attribute: what it was made from
-    run: Callable[..., Iterator[Step]]  # (model, content, style, params) -> steps; `params.size` is never 0 here
+    run: Callable[..., Iterator[Step]]  # (model, content, style, params, **given) -> steps; see below
     of_style: tuple[str, ...] = ()  # extras that are the style picture changed: they are compared with it
     sheets: tuple[str, ...] = ()  # extras to be looked at by themselves: strips, charts
     views: tuple[str, ...] = ()  # kinds of views beside before/after that the page draws: keys of `ui.views.VIEWS`
+    inputs: tuple[Input, ...] = ()  # what it can take beside content and style
 
     def settings(self, preset: str = "paper", **values: Any) -> Params:
         """The checked `Params` of a preset with some knobs turned; a value of None leaves the preset's.

@@ -7,14 +7,18 @@ import os
 # Before gradio and huggingface_hub are imported. HF_HUB_OFFLINE stays unset: test_weights talks to a Hub on loopback.
 os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1")
 
+import dataclasses
 import socket
+import types
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from stylelab import precision
+from stylelab import METHODS, job, metrics, precision
 from stylelab.features import VGG
+from stylelab.images import resize
+from stylelab.method import Input, Method, Params, Step
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1", "0.0.0.0", "", None}
 
@@ -77,6 +81,46 @@ def _untrained(width: int = 4, seed: int = 0) -> VGG:
 def untrained():
     """`untrained(width=4, seed=0)`: a VGG-19 with random parameters, made of no files."""
     return _untrained
+
+
+INPUTS = (
+    Input("content_mask", "Content mask", "mask", "What to keep. Without it, 100 % of the picture.", of="content"),
+    Input("style_mask", "Style mask", "mask", "Where the style is.", of="style"),
+    Input("second_style", "Second style", "picture", "A painting to mix in."),
+)
+
+
+@pytest.fixture
+def made(untrained, monkeypatch):
+    """A method with every kind of input among `METHODS`: "made", whose jobs add what `run` was given to this list."""
+    given = []
+
+    def run(model, content, style, params, **inputs):
+        given.append(inputs)
+        yield Step(1, 1, "making", resize(content, params.size))
+
+    method = Method(
+        "made", "Made up", "Nobody, Nothing", "https://arxiv.org/abs/0", "Makes nothing.", Params, {"paper": {}}, None, run
+    )
+    model = types.SimpleNamespace(weights=[])
+    monkeypatch.setitem(METHODS, "made", dataclasses.replace(method, load=lambda *_: model, inputs=INPUTS))
+    monkeypatch.setattr(metrics, "load_extractor", lambda *_: untrained())
+    job.model_of.cache_clear()
+    yield given
+    job.model_of.cache_clear()
+
+
+@pytest.fixture
+def made_url(made, monkeypatch):
+    """An app with that method only."""
+    from stylelab import ui
+
+    for name in set(METHODS) - {"made"}:
+        monkeypatch.delitem(METHODS, name)
+    demo = ui.build()
+    _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, share=False, ssr_mode=False)
+    yield address
+    demo.close()
 
 
 @pytest.fixture(scope="session")

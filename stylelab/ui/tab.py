@@ -10,7 +10,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,10 @@ from PIL import Image, ImageOps
 from .. import examples, job
 from ..errors import StylelabError
 from ..images import Picture, to_pil
-from ..method import Method, Step, knobs
+from ..method import Input, Method, Step, knobs
 from . import runner
 from .views import VIEWS
-from .widgets import endpoint_input, photo, widget
+from .widgets import INPUTS, endpoint_input, photo, widget
 
 log = logging.getLogger("stylelab")
 
@@ -131,6 +131,18 @@ def default_preset(method: Method) -> str:
     return "fast" if "fast" in method.presets and not torch.cuda.is_available() else next(iter(method.presets))
 
 
+def asked(method: Method) -> dict[Input, list[gr.components.Component]]:
+    """The components of the method's inputs beside content and style, folded away: masks in one place, others each in its own."""
+    places: dict[str, list[Input]] = {}
+    for declared in method.inputs:
+        places.setdefault("Masks" if declared.kind == "mask" else declared.label, []).append(declared)
+    parts = {}
+    for label, inputs in places.items():
+        with gr.Accordion(label, open=False, elem_id=f"{method.name}-{inputs[0].name}-place"):
+            parts |= {declared: INPUTS[declared.kind](declared, f"{method.name}-{declared.name}") for declared in inputs}
+    return parts
+
+
 def tab(method: Method) -> None:
     """Draw the tab inside an open `gr.Tab`, and the endpoint ``/NAME``."""
     name, declared, start = method.name, knobs(method.params), default_preset(method)
@@ -141,6 +153,7 @@ def tab(method: Method) -> None:
             with gr.Row():
                 content = photo("Content: the photo", f"{name}-content")
                 style = photo("Style: the painting", f"{name}-style")
+            parts = asked(method)
             with gr.Row():
                 run = gr.Button("Run", variant="primary", elem_id=f"{name}-run", min_width=120)
                 stop = gr.Button("Stop", variant="stop", elem_id=f"{name}-stop", min_width=120)
@@ -226,25 +239,37 @@ def tab(method: Method) -> None:
             before = style.resize(made[chosen].size)
         return gr.ImageSlider(value=(before, made[chosen]), visible=True), gr.update(visible=False)
 
-    def on_run(content, style, preset, shuffle, *turned):
-        options = dict(zip(turnable, turned, strict=True))
-        if shuffle:
-            options["seed"] = random.randrange(2**31)
-        watch = Watch()
-        yield {status: "Starting …"}
-        for item in watched(name, content, style, preset=preset, **options):
-            if item is None:
-                yield {status: gr.skip()}
-            else:
-                yield stepped(watch, item) if isinstance(item, Step) else finished(content, style, item)
+    def running(taken: Sequence[Input]) -> tuple:
+        """The listener that runs a job with some of the method's inputs, and the components that it reads."""
 
-    inputs = [content, style, preset, shuffle, *widgets.values()]
+        def on_run(content, style, preset, shuffle, *values):
+            options = dict(zip(turnable, values, strict=False))
+            rest = iter(values[len(turnable) :])
+            for declared in taken:
+                given = [next(rest) for _ in parts[declared]]
+                options[declared.name] = next((value for value in given if value is not None), None)
+            if shuffle:
+                options["seed"] = random.randrange(2**31)
+            watch = Watch()
+            yield {status: "Starting …"}
+            for item in watched(name, content, style, preset=preset, **options):
+                if item is None:
+                    yield {status: gr.skip()}
+                else:
+                    yield stepped(watch, item) if isinstance(item, Step) else finished(content, style, item)
+
+        return on_run, [content, style, preset, shuffle, *widgets.values(), *(part for key in taken for part in parts[key])]
+
     heavy = dict(api_visibility="private", show_progress="full", show_progress_on=status, **DEVICE_QUEUE)
     light = dict(api_visibility="private", queue=False)
     running = [
-        run.click(on_run, inputs, outputs, **heavy),
-        clickable.load_input_event.then(on_run, inputs, outputs, **heavy),
+        run.click(*running(method.inputs), outputs, **heavy),
+        # What is painted now belongs to the pictures that were there before the example's.
+        clickable.load_input_event.then(*running([key for key in parts if not key.of]), outputs, **heavy),
     ]
+    for declared, (upload, painting) in ((key, both) for key, both in parts.items() if key.of):
+        changed = {"content": content, "style": style}[declared.of]
+        changed.change(lambda picture: (None, picture), changed, [upload, painting], show_progress="hidden", **light)
     stop.click(lambda: "Stopped. The preview is how far it came.", None, status, cancels=running, **light)
     set_by_preset = [knob for knob in turnable if knob != "seed"]
     preset.input(
@@ -259,17 +284,19 @@ def tab(method: Method) -> None:
 
 
 def endpoint(method: Method) -> None:
-    """The web API's ``/NAME``: content, style, preset, size, seed and every knob; gives the picture, the extras, the report.
+    """The web API's ``/NAME``: content, style, preset, size, seed, every knob and input; gives picture, extras, report.
 
     Its components are not shown: on the page every knob has a value, while a caller who names only a preset wants the preset's.
     """
     declared = sorted(knobs(method.params), key=lambda f: {"size": 0, "seed": 1}.get(f.name, 2))
+    optional = [f.name for f in (*declared, *method.inputs)]
     with gr.Group(visible=False):
         inputs = [
             photo("content"),
             photo("style"),
             gr.Textbox(value=next(iter(method.presets)), label=f"One of {', '.join(method.presets)}."),
             *(endpoint_input(f) for f in declared),
+            *(photo(f"{f.label}: {f.help}") for f in method.inputs),
         ]
         outputs = [
             gr.Image(label="image", format="png"),
@@ -279,9 +306,7 @@ def endpoint(method: Method) -> None:
         trigger = gr.Button()
 
     def call(content, style, preset, *turned):
-        for item in watched(
-            method.name, content, style, preset=preset, **dict(zip((f.name for f in declared), turned, strict=True))
-        ):
+        for item in watched(method.name, content, style, preset=preset, **dict(zip(optional, turned, strict=True))):
             if item is None:
                 yield gr.skip(), gr.skip(), gr.skip()
             elif isinstance(item, Step):
@@ -294,7 +319,7 @@ def endpoint(method: Method) -> None:
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     call.__signature__ = inspect.Signature(
         [inspect.Parameter(name, kind) for name in ("content", "style", "preset")]
-        + [inspect.Parameter(f.name, kind, default=None) for f in declared]
+        + [inspect.Parameter(name, kind, default=None) for name in optional]
     )
     trigger.click(
         call, inputs, outputs, api_name=method.name, api_description=f"{method.summary} ({method.paper})", **DEVICE_QUEUE
