@@ -30,7 +30,7 @@ def test_an_endpoint_per_method_with_its_knobs_and_no_other(client):
         parameters = endpoints[f"/{name}"]["parameters"]
         names = [p["parameter_name"] for p in parameters]
         assert names[:5] == ["content", "style", "preset", "size", "seed"]
-        assert set(names[3:]) == {knob.name for knob in knobs(method.params)}
+        assert set(names[3:]) == {declared.name for declared in (*knobs(method.params), *method.inputs)}
         assert [p["parameter_name"] for p in parameters if not p["parameter_has_default"]] == ["content", "style"]
 
 
@@ -104,6 +104,24 @@ def test_bad_pictures_are_one_sentence(client, tmp_path, name, data, sentence):
     with pytest.raises(Exception, match=sentence) as error:
         client.predict(handle_file(str(path)), NIGHT, api_name="/nnst", **QUICK)
     assert "Traceback" not in str(error.value) and str(tmp_path) not in str(error.value)
+
+
+def test_inputs_are_files_that_may_be_left_out(made, made_url, tmp_path):
+    client = Client(made_url, verbose=False, analytics_enabled=False)
+    parameters = client.view_api(return_format="dict", print_info=False)["named_endpoints"]["/made"]["parameters"]
+    assert [p["parameter_name"] for p in parameters][-3:] == ["content_mask", "style_mask", "second_style"]
+    mask, words = tmp_path / "mask.png", tmp_path / "words.png"
+    Image.new("RGB", (40, 30), "red").save(mask)
+    words.write_text("these are words")
+    *_, report = client.predict(CAT, NIGHT, size=64, api_name="/made")
+    assert report["inputs"] == [] and made == [{}]
+    *_, report = client.predict(CAT, NIGHT, size=64, style_mask=handle_file(str(mask)), second_style=CAT, api_name="/made")
+    assert report["inputs"] == ["second_style", "style_mask"]
+    assert made[-1]["style_mask"].shape == (1, 1, 30, 40) and made[-1]["style_mask"].eq(2).all()
+    assert made[-1]["second_style"].shape == (1, 3, 300, 451)
+    with pytest.raises(Exception, match=r"^words\.png is not a picture"):
+        client.predict(CAT, NIGHT, content_mask=handle_file(str(words)), api_name="/made")
+    assert len(made) == 2
 
 
 def test_readme_front_matter_and_requirements_agree():

@@ -3,12 +3,14 @@
 Skipped where there is no chromium, unless STYLELAB_BROWSER=required.
 """
 
+import contextlib
 import os
 import re
 import shutil
 import time
 
 import pytest
+from PIL import Image
 
 from stylelab import examples
 
@@ -31,18 +33,24 @@ def browser():
         browser.close()
 
 
-@pytest.fixture
-def page(browser, url):
+@contextlib.contextmanager
+def opened(browser, url, method="nnst"):
     """The page, ready, wide; every request that leaves this machine and every script error fails the test."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     outside, errors = [], []
     page.on("request", lambda r: outside.append(r.url) if "127.0.0.1" not in r.url and r.url.startswith("http") else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(url)
-    page.wait_for_selector("#nnst-content input[type=file]", state="attached")
+    page.wait_for_selector(f"#{method}-content input[type=file]", state="attached")
     yield page
     page.close()
     assert outside == [] and errors == []
+
+
+@pytest.fixture
+def page(browser, url):
+    with opened(browser, url) as page:
+        yield page
 
 
 def upload(page, content=CAT, style=NIGHT, method="nnst"):
@@ -171,6 +179,73 @@ def test_pointing_at_a_picture_shows_its_match_in_the_other(page):
             for p, shown, own in zip(point, (shown_wide, shown_high), (wide, high), strict=True)
         ]
         assert (x, y) == pytest.approx(expected, abs=3)
+
+
+@pytest.fixture
+def made_page(browser, made_url):
+    with opened(browser, made_url, "made") as page:
+        yield page
+
+
+def paint(page, name):
+    """One stroke across the middle of a mask's picture."""
+    canvas = page.locator(f"#made-{name}-painting canvas").first
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x - 40, y)
+    page.mouse.down()
+    page.mouse.move(x + 40, y, steps=4)
+    page.mouse.up()
+
+
+def run_made(page, made, button="#made-run"):
+    """Press a button and give what the job that it begins was given."""
+    begun = len(made)
+    page.locator(button).first.click()
+    for _ in range(600):
+        if len(made) > begun:
+            break
+        page.wait_for_timeout(50)
+    wait_for_status(page, "Done", method="made")
+    assert len(made) == begun + 1
+    return made[-1]
+
+
+def wait_for_canvas(page, name, shape):
+    """Until the canvas has a picture of (width, height)."""
+    page.wait_for_selector(f"#made-{name}-painting canvas")
+    page.wait_for_timeout(2000)
+
+
+def test_a_mask_is_painted_uploaded_and_cleared(made_page, made, tmp_path):
+    page, mask = made_page, tmp_path / "mask.png"
+    Image.new("RGB", (64, 48), "red").save(mask)
+    knob(page, "size", 64, "made")
+    upload(page, method="made")
+    assert run_made(page, made) == {}  # closed, never opened
+    page.click("#made-content_mask-place button")
+    wait_for_canvas(page, "content_mask", (451, 300))
+    assert run_made(page, made) == {}  # nothing painted
+
+    paint(page, "content_mask")
+    painted = run_made(page, made)
+    assert painted.keys() == {"content_mask"}
+    labels = painted["content_mask"][0, 0]
+    height, width = labels.shape
+    assert width / height == pytest.approx(451 / 300, abs=0.01)
+    assert 0.01 < labels.float().mean() < 0.3 and labels[height // 2, width // 2] == 1 and labels[5, 5] == labels[-5, -5] == 0
+
+    page.set_input_files("#made-content_mask input[type=file]", str(mask))
+    page.wait_for_selector("#made-content_mask img")
+    assert run_made(page, made)["content_mask"].eq(2).all()  # what is uploaded counts
+
+    page.click("#made-reuse")  # another content: neither belongs to it
+    page.wait_for_selector("#made-content_mask img", state="detached")
+    assert run_made(page, made) == {}
+    paint(page, "content_mask")
+    assert run_made(page, made).keys() == {"content_mask"}
+    assert run_made(page, made, "#made-examples button") == {}
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

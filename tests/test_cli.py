@@ -137,6 +137,31 @@ def test_every_knob_is_an_option_in_both_spellings(name, monkeypatch, capsys):
     assert given == dict.fromkeys(declared)
 
 
+def test_inputs_are_options_in_both_spellings(folder, made, capsys):
+    Image.new("L", (40, 30), 255).save(folder / "mask.png")
+    for option in ("--content-mask", "--content_mask"):
+        argv = ["made", *GOOD, "--size", "64", option, "mask.png", "--second-style", "photo.jpg", "--report", "report.json"]
+        assert main(argv) == 0
+        assert made[-1].keys() == {"content_mask", "second_style"}
+        assert made[-1]["content_mask"].shape == (1, 1, 30, 40) and made[-1]["content_mask"].eq(1).all()
+        assert json.loads((folder / "report.json").read_text())["inputs"] == ["content_mask", "second_style"]
+    assert main(["made", *GOOD, "--size", "64"]) == 0 and made[-1] == {}
+
+
+@pytest.mark.parametrize(("file", "said"), [("text.png", "text.png is not a picture"), ("none.png", "none.png was not found")])
+def test_a_bad_input_is_one_line(file, said, folder, made, capsys):
+    assert main(["made", *GOOD, "--style-mask", file]) == 2
+    (line,) = shown(capsys)
+    assert line.startswith(f"stylelab: {said}") and made == [] and not (folder / "out.png").exists()
+
+
+def test_help_has_the_inputs(made, capsys):
+    with pytest.raises(SystemExit):
+        main(["made", "--help"])
+    out = " ".join(capsys.readouterr().out.split())
+    assert "--content-mask FILE" in out and "Without it, 100 % of the picture." in out
+
+
 @pytest.mark.parametrize("argv", [["--help"], *[[name, "--help"] for name in METHODS]], ids=" ".join)
 def test_help(argv, capsys):
     with pytest.raises(SystemExit) as left:

@@ -45,11 +45,12 @@ def start(name, untrained, photo, device):
     """`start(content, style, preset, **knobs)` begins a short job of the method under test."""
     model = MODELS[name](untrained).to(device)
 
-    def begin(content=None, style=None, preset="paper", **turned):
+    def begin(content=None, style=None, preset="paper", given=None, **turned):
         content = photo(64, 64, 1) if content is None else content
         style = photo(64, 64, 2) if style is None else style
         params = METHODS[name].settings(preset, **QUICK[name] | turned)
-        return METHODS[name].run(model, content.to(device), style.to(device), params)
+        inputs = {key: tensor.to(device) for key, tensor in (given or {}).items()}
+        return METHODS[name].run(model, content.to(device), style.to(device), params, **inputs)
 
     return begin
 
@@ -89,10 +90,30 @@ def test_every_preset_runs(name, start, device):
         check_picture(drain(start(preset=preset)).image, device)
 
 
-def test_the_inputs_are_left_alone(start, photo):
+@pytest.fixture
+def given(name, photo):
+    """Something for every input beside content and style that the method declares, in other sizes than theirs."""
+    halves = (torch.arange(50) >= 25).long().expand(1, 1, 40, 50)
+    made = {"mask": halves, "picture": photo(72, 56, 3)}
+    return {declared.name: made[declared.kind].clone() for declared in METHODS[name].inputs}
+
+
+def test_the_inputs_are_left_alone(start, photo, given):
     content, style = photo(64, 64, 1).clone(), photo(64, 64, 2).clone()
-    drain(start(content, style))
+    before = {key: tensor.clone() for key, tensor in given.items()}
+    drain(start(content, style, given=given))
     assert torch.equal(content, photo(64, 64, 1)) and torch.equal(style, photo(64, 64, 2))
+    assert all(torch.equal(given[key], before[key]) for key in before)
+
+
+def test_declared_inputs_change_the_picture_and_may_come_alone(start, given, device):
+    without = drain(start()).image if given else None
+    for key, tensor in given.items():
+        check_picture(drain(start(given={key: tensor})).image, device)
+    if given:
+        together = drain(start(given=given)).image
+        check_picture(together, device)
+        assert (together - without).abs().mean() > 1e-5
 
 
 def test_the_same_seed_gives_the_same_picture(name, start):

@@ -11,11 +11,11 @@ import zlib
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageDraw, ImageFilter
 
 from stylelab import images
 from stylelab.errors import BadInput
-from stylelab.images import Picture, fitted_size, load_picture, read_report, resize, save, to_pil
+from stylelab.images import MASK_COLOURS, Picture, fitted_size, load_mask, load_picture, read_report, resize, save, to_pil
 
 W, H = 40, 24
 
@@ -420,6 +420,108 @@ def test_hidden_colours_do_not_bleed_when_reducing(monkeypatch):
     image.paste((255, 0, 0, 255), (31, 0, 64, 64))  # red, its edge within a pixel of the result
     rgb = load_picture(image).rgb
     assert rgb[:, 0].min() > 0.99  # red beside white: nowhere darker
+
+
+NAMES = list(MASK_COLOURS)
+BYTES = {name: tuple(round(value * 255) for value in colour) for name, colour in MASK_COLOURS.items()}
+
+
+def stripes(*names, width=180, height=60):
+    """A mask of upright stripes in some of the colours."""
+    image = Image.new("RGB", (width, height))
+    for i, name in enumerate(names):
+        image.paste(BYTES[name], (i * width // len(names), 0, width, height))
+    return image
+
+
+def disc(side, blur):
+    """White on black, grey, with a border that is blurred by `blur` px."""
+    image = Image.new("L", (side, side))
+    ImageDraw.Draw(image).ellipse((side // 6, side // 6, side * 5 // 6, side * 5 // 6), 255)
+    return image.filter(ImageFilter.GaussianBlur(blur))
+
+
+def labels_of(mask):
+    """Names of the labels along the middle row, each once, in the order in which they come."""
+    row = mask[0, 0, mask.shape[-2] // 2].tolist()
+    return [NAMES[label] for i, label in enumerate(row) if i == 0 or label != row[i - 1]]
+
+
+@pytest.mark.parametrize("kind", ["RGB", "P", "JPEG", "RGBA", "array"])
+def test_a_colour_has_the_same_label_in_every_mask(kind):
+    image = stripes(*NAMES)
+    source = {
+        "RGB": lambda: encoded(image),
+        "P": lambda: encoded(image.convert("P", palette=Image.Palette.ADAPTIVE)),
+        "JPEG": lambda: encoded(image, "JPEG", quality=90),
+        "RGBA": lambda: encoded(image.convert("RGBA")),
+        "array": lambda: np.asarray(image),
+    }[kind]()
+    mask = load_mask(source)
+    assert mask.shape == (1, 1, 60, 180) and mask.dtype == torch.int64
+    centres = mask[0, 0, 30, 10::20].tolist()
+    assert centres == list(range(9)) and NAMES[:2] == ["black", "white"]
+    assert labels_of(load_mask(encoded(stripes("purple", "grey", "white")))) == ["purple", "grey", "white"]
+
+
+@pytest.mark.parametrize("side", [64, 300, 1000])
+@pytest.mark.parametrize("share", [0, 0.005, 0.025], ids=["hard", "smooth", "blurred"])
+def test_black_and_white_is_cut_at_one_half(side, share):
+    """Whatever its border is like, and whatever JPEG makes of it, there is no grey area in between."""
+    image = disc(side, share * side)
+    for data in (encoded(image), encoded(image.convert("RGB"), "JPEG", quality=50)):
+        mask, level = load_mask(data), load_picture(data).rgb.mean(1, keepdim=True)
+        assert mask.unique().tolist() == [0, 1]
+        clear = (level - 0.5).abs() > 0.02
+        assert torch.equal(mask[clear], (level > 0.5).long()[clear])
+
+
+@pytest.mark.parametrize("size", [(180, 60), (1800, 600)])
+def test_smooth_and_jpeg_borders_between_colours_are_no_areas(size):
+    """Half way between red and cyan is grey, and JPEG has purple between red and blue."""
+    for names in (["red", "cyan", "red"], ["red", "blue", "red"], ["yellow", "blue", "white"]):
+        image = stripes(*names, width=size[0], height=size[1]).filter(ImageFilter.GaussianBlur(size[0] / 200))
+        assert labels_of(load_mask(encoded(image))) == names
+        mask = load_mask(encoded(image, "JPEG", quality=50))
+        counted = mask.flatten().bincount(minlength=9) / mask.numel()
+        assert counted[[NAMES.index(name) for name in set(names)]].sum() > 0.98
+
+
+def test_grey_is_a_colour_where_it_is_an_area():
+    assert labels_of(load_mask(stripes("black", "grey", "white"))) == ["black", "grey", "white"]
+    assert labels_of(load_mask(Image.fromarray(np.full((H, W), 0x8000, np.uint16)))) == ["grey"]
+    dark = np.uint8([80] * 30 + [180] * 30)[None].repeat(40, 0)  # greys, none of them in the middle
+    assert labels_of(load_mask(dark)) == ["black", "white"]
+
+
+MASKS = {  # (source, labels along the middle row)
+    "bool": (lambda: np.arange(W)[None].repeat(H, 0) >= 20, ["black", "white"]),
+    "1 bit": (lambda: encoded(disc(64, 0).convert("1")), ["black", "white", "black"]),
+    "16 bits": (lambda: encoded(Image.fromarray(np.uint16([[0] * 20 + [65535] * 20]).repeat(H, 0))), ["black", "white"]),
+    "a palette": (palette, ["red"]),
+    "a hole is black": (lambda: palette(transparency=1), ["black"]),
+    "hidden white": (lambda: encoded(flat("RGBA", (255, 255, 255, 0))), ["black"]),
+    "mostly paint": (lambda: encoded(flat("RGBA", (255, 255, 255, 200))), ["white"]),
+    "hardly paint": (lambda: encoded(flat("LA", (255, 50))), ["black"]),
+    "a transparent key": (colour_key_png, ["black", "grey"]),
+    "a picture": (lambda: Picture(torch.ones(1, 3, H, W)), ["white"]),
+}
+
+
+@pytest.mark.parametrize("name", MASKS)
+def test_masks_of_every_kind(name):
+    make, labels = MASKS[name]
+    assert labels_of(load_mask(make())) == labels
+
+
+@pytest.mark.parametrize("name", ["text.png", "short.png", "one.png", "narrow.png", "large.png"])
+def test_a_bad_mask_is_refused_as_a_picture_is(name, tmp_path):
+    make, words = BAD[name]
+    path = tmp_path / name
+    path.write_bytes(make())
+    with pytest.raises(BadInput) as error:
+        load_mask(path)
+    assert words in sentence(error, tmp_path)
 
 
 def test_resize():

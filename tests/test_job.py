@@ -15,8 +15,8 @@ from stylelab import METHODS, BadInput, Result, Step, StylelabError, WeightsMiss
 from stylelab.images import read_report
 
 KEYS = (
-    *("method", "preset", "params", "seed", "device", "dtype", "weights", "content_size", "size", "iterations", "seconds"),
-    *("peak_memory_mb", "losses", "metrics"),
+    *("method", "preset", "params", "seed", "device", "dtype", "weights", "inputs", "content_size", "size", "iterations"),
+    *("seconds", "peak_memory_mb", "losses", "metrics"),
 )
 QUICK = dict(size=64, device="cpu", iterations=1)
 
@@ -76,7 +76,7 @@ def test_the_report(model):
     assert tuple(report) == KEYS
     assert json.loads(json.dumps(report)) == report
     expected = {"method": "nnst", "preset": "fast", "seed": 3, "device": "cpu", "dtype": "float32", "weights": model.weights}
-    expected |= {"content_size": [90, 70], "size": [64, 50]}
+    expected |= {"inputs": [], "content_size": [90, 70], "size": [64, 50]}
     assert {key: report[key] for key in expected} == expected
     settings = dataclasses.asdict(METHODS["nnst"].settings("fast", size=64, seed=3, iterations=1))
     assert report["params"] | {"seed": 3} == settings
@@ -156,6 +156,47 @@ def test_what_is_of_the_style_or_a_sheet_has_no_transparency(model, monkeypatch)
     result = stylelab.stylize("analogy", content, picture(64, 64, 1), device="cpu")
     modes = {name: image.mode for name, image in result.extras.items()}
     assert modes == {"b": "RGB", "field_by_layer": "RGB", "field": "RGBA"} and result.image.mode == "RGBA"
+
+
+def half(width: int, height: int) -> np.ndarray:
+    """A mask whose right half is white."""
+    return np.arange(width)[None].repeat(height, 0) >= width // 2
+
+
+def test_inputs_arrive_by_name_as_tensors_of_their_kind(made, device, tmp_path):
+    Image.fromarray(half(40, 30)).save(tmp_path / "mask.png")
+    pictures = picture(64, 48), picture(64, 64, 1)
+    result = stylelab.stylize(
+        "made", *pictures, size=64, device=device.type, content_mask=tmp_path / "mask.png", second_style=picture(70, 50, 2)
+    )
+    (given,) = made
+    assert given.keys() == {"content_mask", "second_style"} and result.report["inputs"] == ["content_mask", "second_style"]
+    mask, second = given["content_mask"], given["second_style"]
+    assert mask.shape == (1, 1, 30, 40) and mask.dtype == torch.int64 and mask.device.type == device.type
+    assert torch.equal(mask[0, 0].cpu(), torch.from_numpy(half(40, 30)).long())
+    assert second.dtype == torch.float32 and second.device.type == device.type
+    assert torch.equal(second.cpu(), job.images.load_picture(picture(70, 50, 2)).rgb)
+
+
+def test_inputs_that_are_not_given_are_not_passed(made):
+    pictures = picture(64, 48), picture(64, 64, 1)
+    reports = [stylelab.stylize("made", *pictures, size=64, device="cpu", **given).report for given in ({}, {"style_mask": None})]
+    assert made == [{}, {}] and [report["inputs"] for report in reports] == [[], []]
+    stylelab.stylize("made", *pictures, size=64, device="cpu", style_mask=half(64, 64), content_mask=None)
+    assert made[-1].keys() == {"style_mask"}
+
+
+def test_inputs_that_are_refused(made, model, tmp_path):
+    pictures = picture(64, 64), picture(64, 64, 1)
+    (tmp_path / "words.png").write_text("these are words")
+    assert refusal("nnst", *pictures, content_mask=half(64, 64)).startswith("nnst has no knob 'content_mask'; it has ")
+    assert refusal("made", *pictures, mask=half(64, 64)).startswith("made has no knob 'mask'; it has ")
+    for name in ("content_mask", "second_style"):
+        assert refusal("made", *pictures, **{name: tmp_path / "words.png"}).startswith("words.png is not a picture")
+        assert refusal("made", *pictures, **{name: tmp_path / "none.png"}) == "none.png was not found; check the path."
+    sentence = refusal("made", *pictures, size=64, second_style=picture(500, 100))
+    assert sentence.startswith("The second style picture of 500x100 pixels would be 64x13 at size 64: ")
+    assert made == []
 
 
 def test_a_large_photo_works(model):

@@ -1,10 +1,11 @@
 """Knobs: what is accepted, what is refused and in which words, and the declarations of all methods."""
 
+import inspect
 from dataclasses import dataclass, fields
 
 import pytest
 
-from stylelab import METHODS
+from stylelab import METHODS, job
 from stylelab.errors import BadInput
 from stylelab.method import Method, Params, checked, drain, knob, knobs
 
@@ -105,6 +106,16 @@ def test_a_methods_declarations(method):
         assert (kind is str) == bool(meta["choices"])
         if kind in (int, float):
             assert meta["low"] < meta["high"]
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_a_methods_inputs(method):
+    names = [declared.name for declared in method.inputs]
+    taken = {f.name for f in knobs(method.params)} | set(inspect.signature(job.stream).parameters)
+    assert len(set(names)) == len(names) and not taken & set(names) and all(name.isidentifier() for name in names)
+    for declared in method.inputs:
+        assert declared.kind in job.LOADERS and declared.label and declared.help.endswith(".")
+        assert declared.of in (("content", "style") if declared.kind == "mask" else ("",))
 
 
 @pytest.mark.parametrize(("name", "preset"), [(name, preset) for name, method in METHODS.items() for preset in method.presets])
