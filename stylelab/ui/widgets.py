@@ -1,4 +1,4 @@
-"""Components drawn from declarations: one per knob, and pictures that are read by our own loader."""
+"""Components drawn from declarations: one per knob, one or two per input, and pictures that are read by our own loader."""
 
 from __future__ import annotations
 
