@@ -8,22 +8,16 @@ from torch.nn import functional as F
 
 from .features import VGG, load_extractor
 from .images import least_side, resize
+from .losses import gram, gram_difference, ssim
 
 STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1")  # Gatys et al. 2016, without conv5_1
 SIDE = 256  # pictures are compared at this long side, so that figures of different jobs can be
 
 
-def gram(features: Tensor) -> Tensor:
-    """Gram matrix (C, C) of (1, C, H, W): mean over positions of the products of channels."""
-    vectors = features[0].flatten(1)
-    return vectors @ vectors.T / vectors.shape[1]
-
-
 def style_distance(vgg: VGG, image: Tensor, style: Tensor) -> float:
     """Mean over `STYLE_LAYERS` of the relative difference of Gram matrices: 0 for equal statistics, symmetric."""
     ours, theirs = vgg(image, STYLE_LAYERS), vgg(style, STYLE_LAYERS)
-    pairs = [(gram(ours[name]), gram(theirs[name])) for name in STYLE_LAYERS]
-    return sum(((a - b).norm() / (a.norm() * b.norm()).sqrt().clamp(min=1e-12)).item() for a, b in pairs) / len(pairs)
+    return sum(gram_difference(gram(ours[name]), gram(theirs[name])).item() for name in STYLE_LAYERS) / len(STYLE_LAYERS)
 
 
 def structure_change(vgg: VGG, image: Tensor, content: Tensor, layer: str = "conv4_1") -> float:
@@ -37,13 +31,6 @@ def structure_change(vgg: VGG, image: Tensor, content: Tensor, layer: str = "con
         return vectors.T @ vectors
 
     return (similarity(image) - similarity(content)).abs().mean().item()
-
-
-def ssim(image: Tensor, other: Tensor) -> float:
-    """Structural similarity of two (1, 3, H, W) pictures in [0, 1], window 11; 1 for equal pictures."""
-    from kornia.metrics import ssim as ssim_map  # two seconds to import, and only needed at the end of a job
-
-    return ssim_map(image, other, window_size=11).mean().item()
 
 
 @torch.no_grad()
@@ -61,5 +48,5 @@ def compare(image: Tensor, content: Tensor, style: Tensor) -> dict[str, float]:
     return {
         "style_distance": round(style_distance(vgg, image, style) / max(untouched, 1e-12), 4),
         "structure_change": round(structure_change(vgg, image, content), 4),
-        "ssim": round(ssim(image, content), 4),
+        "ssim": round(ssim(image, content).item(), 4),
     }

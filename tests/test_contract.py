@@ -16,10 +16,12 @@ from stylelab.method import Params, drain, knobs
 MODELS = {  # method -> an untrained model
     "nnst": lambda untrained: untrained(),
     "analogy": lambda untrained: untrained().padded("replicate"),
+    "dtp": lambda untrained: untrained().padded("replicate"),
 }
 QUICK = {  # method -> knobs that make a job short
     "nnst": {"size": 64, "iterations": 2},
     "analogy": {"size": 64, "match_size": 64, "deconvolution_steps": 5, "search_iterations": 2},
+    "dtp": {"size": 64, "square": 64, "iterations": 2, "samples": 64},
 }
 LIVELY = {  # (method, knob) -> what else a job needs before that knob matters
     ("nnst", "seed"): {"size": 128},  # up to 127 px feature splitting compares every position

@@ -10,9 +10,10 @@ PACKAGE = "stylelab"
 # Floors, bottom first: a module imports from floors below its own (and, where `ROOMY`, from its own package).
 FLOORS = (
     {"errors"},
-    {"images", "memory", "method", "precision", "pyramid", "colour", "weights", "examples"},
+    {"images", "memory", "method", "precision", "pyramid", "colour", "bilateral", "weights", "examples"},
     {"features", "matching", "nets"},
-    {"losses", "metrics"},
+    {"losses"},
+    {"metrics"},
     {"methods", "train"},
     {"job"},
     {"accuracy"},
@@ -115,7 +116,11 @@ def test_a_pickle_is_never_run(name):
     assert not {"pickle", "dill", "joblib"} & {module.split(".")[0] for module in imported(name)}
 
 
-QUIET = [name for name in SOURCES if room(name) in ("methods", "nets", "features", "matching", "losses", "colour", "pyramid")]
+QUIET = [
+    name
+    for name in SOURCES
+    if room(name) in ("methods", "nets", "features", "matching", "losses", "colour", "bilateral", "pyramid")
+]
 
 
 @pytest.mark.parametrize("name", QUIET)

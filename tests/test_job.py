@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import stylelab
-from stylelab import METHODS, BadInput, Result, Step, StylelabError, WeightsMissing, job, metrics
+from stylelab import METHODS, BadInput, Result, Step, StylelabError, WeightsMissing, job, losses, metrics
 from stylelab.images import read_report
 
 KEYS = (
@@ -330,7 +330,7 @@ def test_metrics_of_equal_pictures(untrained, photo, monkeypatch):
 
 
 def test_gram_of_ones():
-    assert torch.equal(metrics.gram(torch.ones(1, 3, 4, 5)), torch.ones(3, 3))
+    assert torch.equal(losses.gram(torch.ones(1, 3, 4, 5)), torch.ones(3, 3))
 
 
 def test_a_narrow_picture_is_measured_too(model):
