@@ -487,6 +487,14 @@ def test_smooth_and_jpeg_borders_between_colours_are_no_areas(size):
         assert counted[[NAMES.index(name) for name in set(names)]].sum() > 0.98
 
 
+def test_a_colour_of_a_few_specks_is_none_of_the_masks():
+    image = stripes("red", "blue", width=200, height=200)
+    image.paste(BYTES["purple"], (98, 0, 102, 5))  # 0.05 %
+    assert load_mask(image).unique().tolist() == [NAMES.index("red"), NAMES.index("blue")]
+    image.paste(BYTES["purple"], (98, 0, 102, 50))  # 0.5 %
+    assert load_mask(image).eq(NAMES.index("purple")).sum() == 200
+
+
 def test_grey_is_a_colour_where_it_is_an_area():
     assert labels_of(load_mask(stripes("black", "grey", "white"))) == ["black", "grey", "white"]
     assert labels_of(load_mask(Image.fromarray(np.full((H, W), 0x8000, np.uint16)))) == ["grey"]
