@@ -21,7 +21,7 @@ MODELS = {  # method -> an untrained model
 QUICK = {  # method -> knobs that make a job short
     "nnst": {"size": 64, "iterations": 2},
     "analogy": {"size": 64, "match_size": 64, "deconvolution_steps": 5, "search_iterations": 2},
-    "dtp": {"size": 64, "square": 64, "iterations": 2, "samples": 64},
+    "dtp": {"size": 64, "square": 64, "training_steps": 2, "fit_steps": 2, "samples": 64},
 }
 LIVELY = {  # (method, knob) -> what else a job needs before that knob matters
     ("nnst", "seed"): {"size": 128},  # up to 127 px feature splitting compares every position

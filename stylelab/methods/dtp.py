@@ -18,7 +18,7 @@ The paper calls one number both the content's weight (its total loss: 1/5) and t
 Where we leave the paper, or it leaves us the choice:
 - Step 6. The square answer is blurred (the warped picture has 64 x 64 places) and cannot be laid over the photo as it is. The fit
   is to the answer's colours at that coarseness, to the reference's Gram matrices on the untouched extractor and of its colours,
-  and to the photo by SSIM, the paper's own measure. Nearest patches say nothing of how much of each there should be: they left haze.
+  and to the photo by SSIM, the paper's own measure. Nearest patches say nothing of how much of each there is: they left haze.
 - Style and content layers, their weights, 3 x 3 patches, cosine distances and 2048 random places a layer are the authors' code's.
 - The decoder's last layer has no ReLU, else half of the colours were out of reach.
 - `cycle` = features divides equation 16 by the features' own mean square: trained features otherwise shrink until it is nothing.
@@ -59,7 +59,7 @@ SHIFT = 0.75  # from every correlation before the exponential: bf16 holds exp(25
 SMALLEST = 1e-30  # a place whose matches are all forbidden has no weight at all
 
 # Step 6, ours
-FIT_SIDE, FIT_STEPS, FIT_RATE = 256, 80, 0.03
+FIT_SIDE, FIT_RATE = 256, 0.03
 CELLS, LEVELS = 16, 8  # Gharbi et al. 2017
 STATISTICS = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_3", "conv4_1", "conv4_3")
 COARSE = 8  # px: the answer's colours are trusted at no finer scale
@@ -87,7 +87,7 @@ class DTPParams(Params):
         step=0.1,
         help="How much of the reference's light and colour to take: 0.2 stays close to the photo, 0.8 goes far (λ of table 1).",
     )
-    iterations: int = knob(1000, "Training steps", 1, 2000, step=1, help="Updates of both modules on this pair.")
+    training_steps: int = knob(1000, "Training steps", 1, 2000, step=1, help="Updates of both modules on this pair.")
     warped_feature: bool = knob(True, "Warped feature", help="Off: the decoder gets noise (WF of figure 7).", advanced=True)
     warped_image: bool = knob(
         True, "Warped image", help="Off: the decoder must paint everything (WI of figure 7).", advanced=True
@@ -139,6 +139,9 @@ class DTPParams(Params):
     )
     samples: int = knob(2048, "Places compared", 64, 4096, step=64, help="At random in each layer and step.", advanced=True)
     square: int = knob(256, "Square", 64, 512, step=16, help="Side in pixels that training works at.", advanced=True)
+    fit_steps: int = knob(
+        80, "Steps at full resolution", 1, 300, step=1, help="Updates of the colour transforms (ours).", advanced=True
+    )
     learning_rate: float = knob(1e-4, "Learning rate", 1e-5, 1e-2, step=1e-5, help="Adam's, of both modules.", advanced=True)
 
 
@@ -146,7 +149,7 @@ class Regions:
     """Which places may be matched with which, from label maps of photo and reference.
 
     With both, places of one label only take from places of that label (a label that the reference lacks takes from anywhere).
-    With the reference's alone, only what is not black there is used. With the photo's alone, only what is not black there changes.
+    With the reference's alone, only what is not black there is used. With the photo's alone, only what is not black changes.
 
     Args:
         content, style: labels int64 (1, 1, H, W) of any size, or None.
@@ -397,7 +400,7 @@ class FullResolution:
 
     def __init__(self, vgg: VGG, content: Tensor, style: Tensor, answer: Tensor, regions: Regions, params: DTPParams):
         self.vgg, self.regions, self.params = vgg, regions, params
-        self.photo, self.style = (resize(x, max(FIT_SIDE, least_side(x))) for x in (content, style))
+        self.photo, self.style = (resize(x, max(min(FIT_SIDE, params.size), least_side(x))) for x in (content, style))
         self.where, self.grid = places(self.photo), identity_grid(self.photo, CELLS, LEVELS)
         self.answer = coarse(F.interpolate(answer, self.photo.shape[-2:], mode="bilinear"))
         with torch.no_grad():
@@ -432,9 +435,9 @@ class FullResolution:
     def fit(self) -> Iterator[tuple[Tensor, Tensor]]:
         """After each update the small photo transformed, and the difference of statistics before it."""
         grid = self.grid.requires_grad_()
-        optimiser = torch.optim.Adam([grid], lr=FIT_RATE)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, FIT_STEPS, FIT_RATE / 10)
-        for _ in range(FIT_STEPS):
+        optimiser, steps = torch.optim.Adam([grid], lr=FIT_RATE), self.params.fit_steps
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps, FIT_RATE / 10)
+        for _ in range(steps):
             optimiser.zero_grad(set_to_none=True)
             total, statistics = self.objective(grid)
             total.backward()
@@ -500,19 +503,19 @@ def run(
     side = params.square // 16 * 16
     square = [F.interpolate(x, (side, side), mode="bilinear", antialias=True) for x in (content, style)]
     training = Training(vgg, *square, regions, params, generator)
-    small = resize(content, max(FIT_SIDE, least_side(content)))
-    n, fields, evolution = params.iterations + FIT_STEPS, [], []
-    seen = {round(1 + k * (params.iterations - 1) / (EVOLUTION - 1)) for k in range(EVOLUTION)}
-    for i in range(1, params.iterations + 1):
+    small = resize(content, max(min(FIT_SIDE, params.size), least_side(content)))
+    n, fields, evolution = params.training_steps + params.fit_steps, [], []
+    seen = {round(1 + k * (params.training_steps - 1) / (EVOLUTION - 1)) for k in range(EVOLUTION)}
+    for i in range(1, params.training_steps + 1):
         answer, losses = training.step()
         preview = F.interpolate(answer, small.shape[-2:], mode="bilinear")
         if i in seen:
             evolution.append(preview)
-        if i in (1, (params.iterations + 1) // 2, params.iterations):
+        if i in (1, (params.training_steps + 1) // 2, params.training_steps):
             fields.append(training.matches())
         yield Step(i, n, "training", preview, losses)
     full = FullResolution(vgg, content, style, answer, regions, params)
-    for i, (preview, statistics) in enumerate(full.fit(), params.iterations + 1):
+    for i, (preview, statistics) in enumerate(full.fit(), params.training_steps + 1):
         if i < n:
             yield Step(i, n, "full resolution", preview, {"statistics": statistics})
     photo = resize(content, params.size)
@@ -543,7 +546,7 @@ METHOD = Method(
     presets={
         "paper": {},
         "official": OFFICIAL,
-        "fast": OFFICIAL | {"patch": "1x1", "square": 192, "samples": 1024, "iterations": 100},
+        "fast": OFFICIAL | {"patch": "1x1", "square": 192, "samples": 1024, "training_steps": 100},
     },
     load=load,
     run=run,
