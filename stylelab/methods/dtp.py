@@ -63,7 +63,7 @@ FIT_SIDE, FIT_RATE = 256, 0.03
 CELLS, LEVELS = 16, 8  # Gharbi et al. 2017
 STATISTICS = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_3", "conv4_1", "conv4_3")
 COARSE = 8  # px: the answer's colours are trusted at no finer scale
-ANSWER_WEIGHT, COLOUR_WEIGHT, STRUCTURE_WEIGHT, ROUGHNESS_WEIGHT, RANGE_WEIGHT = 5.0, 0.5, 0.1, 60.0, 10.0
+ANSWER_WEIGHT, COLOUR_WEIGHT, STRUCTURE_WEIGHT, ROUGHNESS_WEIGHT, RANGE_WEIGHT = 5.0, 0.5, 0.55, 60.0, 10.0
 EVOLUTION = 6  # pictures in the strip of figure 4
 POINTS = (4, 3)  # query points of figure 3: columns, rows
 LEAST_AREA = 0.005  # of a picture: a label smaller than this has no statistics worth having
@@ -428,8 +428,9 @@ class FullResolution:
         features = torch.stack(differences[: -2 * labels]).mean()
         colours = torch.stack(differences[-2 * labels :]).mean() * 2
         weight = self.params.style_weight
+        structure = STRUCTURE_WEIGHT * ((1 - weight) / weight) ** 0.5  # four times as much at 0.2 as at 0.8
         total = features + COLOUR_WEIGHT * colours + ANSWER_WEIGHT * (coarse(raw) - self.answer).square().mean()
-        total = total + STRUCTURE_WEIGHT * (1 - weight) / weight * (1 - ssim(image, self.photo))
+        total = total + structure * (1 - ssim(image, self.photo))
         return total + ROUGHNESS_WEIGHT * roughness(grid) + RANGE_WEIGHT * (raw - image).square().mean(), features
 
     def fit(self) -> Iterator[tuple[Tensor, Tensor]]:
