@@ -53,25 +53,50 @@ SHEETS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
             "B without": {"task": "photo to photo", "refinement": False, "show": "b"},
         },
     },
+    "dtp": {
+        "figure3-matched-points": {"query points; matches at the start, half way, at the end": {"show": "matches"}},
+        "figure4-evolution": {"the square answer from first to last step": {"show": "evolution"}},
+        "figure7-ablation": {
+            "-WF": {"warped_feature": False, "show": "square"},
+            "-WI": {"warped_image": False, "show": "square"},
+            "-FMA": {"moving_average": False, "show": "square"},
+            "-L cyc": {"cycle": "none", "show": "square"},
+            "-G. Module": {"generation": False, "show": "square"},
+            "DTP, the square answer": {"show": "square"},
+            "DTP, full resolution": {},
+        },
+        "figure14-style-weight": {f"{weight}": {"style_weight": weight} for weight in (0.2, 0.4, 0.6, 0.8)},
+        "figure15-seeds": {f"seed {seed}": {"seed": seed} for seed in range(5)},
+    },
 }
 SHEET_PAIRS = {  # "": where a method has none of its own
     "": [("Cat", "Swirling night"), ("Pagoda", "Woodcut waves")],
     "analogy": [("Coffee", "Crimson cup"), ("Rocket", "Painted launch")],
+    "dtp": [("Pagoda", "City lights"), ("Astronaut", "Lamplight")],
 }
-EXTRA = {"analogy": "b"}  # method -> the extra that its README picture shows beside the result
+EXTRA = {"analogy": "b", "dtp": "global_colour"}  # method -> the extra that its README picture shows beside the result
+
+
+def span(picture: Image.Image) -> int:
+    """Cells that a picture takes: a strip of pictures takes several."""
+    return max(1, round(picture.width / picture.height / 1.5))
 
 
 def sheet(rows: list[list[tuple[str, Image.Image]]]) -> Image.Image:
     """Captioned pictures in rows on white."""
     font = ImageFont.load_default(size=13)
     height = CELL + CAPTION
-    page = Image.new("RGB", (CELL * max(map(len, rows)), height * len(rows)), "white")
+    cells = max(sum(span(picture) for _, picture in row) for row in rows)
+    page = Image.new("RGB", (CELL * cells, height * len(rows)), "white")
     draw = ImageDraw.Draw(page)
     for y, row in enumerate(rows):
-        for x, (caption, picture) in enumerate(row):
-            small = ImageOps.contain(picture.convert("RGB"), (CELL - 6, CELL - 6), Image.Resampling.LANCZOS)
-            page.paste(small, (x * CELL + (CELL - small.width) // 2, y * height + CAPTION + (CELL - small.height) // 2))
-            draw.text((x * CELL + 4, y * height + 4), caption, "black", font)
+        x = 0
+        for caption, picture in row:
+            wide = CELL * span(picture)
+            small = ImageOps.contain(picture.convert("RGB"), (wide - 6, CELL - 6), Image.Resampling.LANCZOS)
+            page.paste(small, (x + (wide - small.width) // 2, y * height + CAPTION + (CELL - small.height) // 2))
+            draw.text((x + 4, y * height + 4), caption, "black", font)
+            x += wide
     return page
 
 

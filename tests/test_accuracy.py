@@ -9,9 +9,10 @@ import torch
 
 from stylelab import METHODS, accuracy, job
 from stylelab.__main__ import main
-from stylelab.accuracy import analogy
+from stylelab.accuracy import analogy, dtp
 from stylelab.images import to_pil
 from stylelab.matching import relative
+from stylelab.method import Step
 
 SHIFT = (6, -3)  # x, y of the made-up flow
 
@@ -213,6 +214,51 @@ def test_what_is_refused_in_one_line(argv, said, tmp_path, monkeypatch, capsys):
     assert main(["bench", "--accuracy", "analogy", *argv]) == 2
     out, err = capsys.readouterr()
     assert out == "" and err == f"stylelab: {said}\n"
+
+
+@pytest.fixture
+def photos(tmp_path, photo):
+    """Three photo pairs, and other files beside them."""
+    folder = tmp_path / "deep_photo"
+    folder.mkdir()
+    for name in ("01", "02", "07"):
+        for seed, kind in enumerate(("content", "style", "content_mask")):
+            to_pil(photo(60, 80, int(name) + 50 * seed)).save(folder / f"{name}_{kind}.{'png' if seed == 2 else 'jpg'}")
+    return tmp_path
+
+
+def test_pairs_are_spread_over_the_folder(photos):
+    folder = photos / "deep_photo"
+    assert [name for name, *_ in dtp.pairs(folder, None)] == [name for name, *_ in dtp.pairs(folder, 9)] == ["01", "02", "07"]
+    assert [name for name, *_ in dtp.pairs(folder, 2)] == ["01", "02"]
+    assert [path.name for path in dtp.pairs(folder, 1)[0][1:]] == ["01_content.jpg", "01_style.jpg"]
+
+
+def test_the_untouched_photo_and_the_reference_itself(photos, untrained, monkeypatch, capsys):
+    """At 0.2 the made-up method gives the photo back, at 0.8 the reference: their figures are known."""
+    asked = []
+
+    def run(model, content, style, params):
+        asked.append((params.style_weight, params.size, params.training_steps))
+        image = content if params.style_weight == 0.2 else style
+        yield Step(1, 1, "made up", image, {}, {"global_colour": content.flip(3)})
+
+    monkeypatch.setattr(dtp.dtp, "run", run)
+    model = untrained()
+    model.weights = [{"name": "made up", "family": "compact"}]
+    monkeypatch.setattr(job, "model_of", lambda *_: model)
+    monkeypatch.setattr("stylelab.metrics.load_extractor", lambda *_: model)
+    argv = ["bench", "--accuracy", "dtp", "--data", str(photos), "--preset", "fast", "--device", "cpu", "--pairs", "2"]
+    assert main(argv) == 0
+    steps = METHODS["dtp"].settings("fast").training_steps
+    assert asked == [(0.2, 80, steps), (0.8, 80, steps)] * 2
+    lines = capsys.readouterr().out.splitlines()
+    rows = {line.split(" | ")[0].strip("| "): [c.strip(" |") for c in line.split(" | ")[1:]] for line in lines if "|" in line}
+    for name in ("01", "02", "**mean**"):
+        numbers = [float(cell) for cell in rows[name]]
+        assert numbers[2:4] == [1, 1] and numbers[5] == 0  # the photo: all its structure, none of the style; the reference
+        assert numbers[0] < 0.9 and numbers[4] < 0.9
+    assert rows["paper, VGG-19, its own pairs"] == ["", "", "0.82", "", "0.75", ""]
 
 
 def test_modules_are_called_as_their_methods():

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from .. import job, metrics
-from ..colour import match_moments
-from ..images import load_picture, resize
+from ..images import load_picture
 from ..method import drain
 from ..methods import dtp
 from . import Options, head, present, row, weights_line
@@ -26,13 +26,9 @@ WEIGHTS = {0.2: 0.82, 0.8: 0.75}  # style weight -> the paper's SSIM on its phot
 def pairs(folder: Path, count: int | None) -> list[tuple[str, Path, Path]]:
     """Name, photo and reference of at most `count` pairs, spread evenly over the folder."""
     names = sorted(path.name.removesuffix("_content.jpg") for path in folder.glob("*_content.jpg"))
-    chosen = names if count is None else [names[k * len(names) // count] for k in range(min(count, len(names)))]
+    count = min(len(names), len(names) if count is None else count)
+    chosen = [names[k * len(names) // count] for k in range(count)]
     return [(name, folder / f"{name}_content.jpg", folder / f"{name}_style.jpg") for name in chosen]
-
-
-def global_transfer(content: Tensor, style: Tensor) -> Tensor:
-    """`content` with the mean and covariance of `style`'s colours, (1, 3, H, W) in [0, 1]."""
-    return match_moments(content, style).clamp(0, 1)
 
 
 def report(options: Options) -> Iterator[str]:
@@ -47,11 +43,9 @@ def report(options: Options) -> Iterator[str]:
     table = []
     for name, *files in pairs(options.data / FOLDER, options.pairs):
         content, style = (load_picture(file).rgb.to(device) for file in files)
-        results = [global_transfer(content, style)]
-        for weight in WEIGHTS:
-            params = dtp.METHOD.settings(options.preset, style_weight=weight).sized_for(max(content.shape[-2:]))
-            content = resize(content, params.size)
-            results.append(drain(dtp.run(vgg, content, style, params)).image)
+        knobs = [dtp.METHOD.settings(options.preset, style_weight=weight) for weight in WEIGHTS]
+        last = [drain(dtp.run(vgg, content, style, params.sized_for(max(content.shape[-2:])))) for params in knobs]
+        results = [last[0].extras["global_colour"], *(step.image for step in last)]
         found = [metrics.compare(image, content, style) for image in results]
         table.append([figures_of(image, content, measured) for image, measured in zip(results, found, strict=True)])
         yield row(name, *(f"{value:.2f}" for pair in table[-1] for value in pair))
@@ -62,4 +56,5 @@ def report(options: Options) -> Iterator[str]:
 
 def figures_of(image: Tensor, content: Tensor, measured: dict[str, float]) -> tuple[float, float]:
     """SSIM at full size (the report's is at 256 px) and style distance."""
+    content = F.interpolate(content, image.shape[-2:], mode="bilinear", antialias=True)
     return metrics.ssim(image, content).item(), measured["style_distance"]

@@ -56,6 +56,14 @@ PAIRS: dict[str, list[tuple[str, str]]] = {  # method -> content and style, the 
         ("Pagoda", "Woodblock pagoda"),
         ("Dahlia", "Yellow dahlia"),
     ],
+    "dtp": [  # the same kind of scene in another light
+        ("Pagoda", "Sunset"),
+        ("Pagoda", "City lights"),
+        ("Astronaut", "Lamplight"),
+        ("Rocket", "Sunset"),
+        ("Coffee", "Lamplight"),
+        ("Pagoda", "Rocket"),
+    ],
 }
 
 CREDITS: dict[str, str] = {  # one line a photograph; sources and licences word for word in CREDITS.md

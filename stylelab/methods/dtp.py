@@ -43,6 +43,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..bilateral import identity_grid, places, roughness, transformed
+from ..colour import match_moments
 from ..features import VGG, load_extractor
 from ..images import least_side, resize
 from ..losses import gram, gram_difference, info_nce, nearest_cosine, ssim
@@ -521,6 +522,7 @@ def run(
             yield Step(i, n, "full resolution", preview, {"statistics": statistics})
     photo = resize(content, params.size)
     extras = {
+        "global_colour": match_moments(photo, style).clamp(0, 1),  # what one could have at once, to compare with
         "square": F.interpolate(answer, photo.shape[-2:], mode="bilinear"),
         "warped": F.interpolate(training.warped, photo.shape[-2:], mode="bilinear"),
         "matches": matched_points(small, full.style, [there for there, _ in fields]),
