@@ -326,7 +326,7 @@ class Training:
             query = p.momentum * query + (1 - p.momentum) * self.last
         weights = affinity(query, theirs[MATCHED], p)
         if self.allowed is not None:
-            weights = weights * self.allowed
+            weights = (weights + SMALLEST) * self.allowed  # where the allowed are so unlike that nothing is left, their mean
         self.weights = weights.detach()
         small = F.adaptive_avg_pool2d(self.pair, size)
         values = [torch.cat([rows(f[MATCHED]), rows(small[k : k + 1])], 1) for k, f in enumerate((ours, theirs))]
