@@ -368,6 +368,28 @@ def test_equal_matrices_come_back_by_either_way(begun):
             assert training.cycle(order, there, values, like).item() == pytest.approx(expected, rel=1e-4)
 
 
+def test_places_that_are_forbidden_need_not_come_back(begun):
+    """Every allowed place of the reference returns, of a photo that is nothing; the forbidden ones cannot, and do not count."""
+    training = begun(style_mask=halves(1, 0))
+    weights, values = torch.eye(256) * training.allowed, [torch.zeros(256, 19), random(256, 19)]
+    like = torch.zeros(1, 16, 16, 16)
+    assert training.cycle(weights, warp(weights, values[1]), values, like).item() == pytest.approx(0, abs=1e-6)
+    training.allowed = None
+    assert training.cycle(weights, warp(weights, values[1]), values, like) > 0.1
+
+
+def test_an_answer_that_is_the_photo_is_compared_place_by_place(begun, monkeypatch):
+    """The contrastive loss gets equal rows then: the same places of both, in each of the content layers."""
+    training, seen = begun(samples=64), []
+    loss = dtp.info_nce
+    monkeypatch.setattr(dtp, "info_nce", lambda *given: seen.append(given) or loss(*given))
+    monkeypatch.setattr(training, "answer", lambda *given: training.pair[:1])
+    training.losses()
+    assert [ours.shape for ours, _, _ in seen] == [(64, 4), (64, 8), (64, 16)]
+    for ours, theirs, temperature in seen:
+        assert temperature == 0.07 and torch.allclose(ours, theirs, atol=1e-5) and ours.std(0).max() > 0.01
+
+
 def test_places_are_drawn_without_repeats(begun):
     training = begun(samples=128)
     small, large = torch.zeros(1, 2, 8, 16), torch.zeros(1, 2, 16, 16)
