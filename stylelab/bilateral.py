@@ -43,6 +43,7 @@ def transformed(image: Tensor, grid: Tensor, where: Tensor) -> Tensor:
     return (rows[:, :, :3] * image[:, None]).sum(2) + rows[:, :, 3]
 
 
-def roughness(grid: Tensor) -> Tensor:
-    """Mean squared difference of neighbouring coefficients along x, y and brightness; 0-d."""
-    return sum(grid.diff(dim=axis).square().mean() for axis in (2, 3, 4))
+def roughness(grid: Tensor, over_places: float, over_brightness: float) -> Tensor:
+    """Mean squared differences of neighbouring coefficients, along x and y and along brightness, with a weight each; 0-d."""
+    x, y, brightness = (grid.diff(dim=axis).square().mean() for axis in (4, 3, 2))
+    return over_places * (x + y) + over_brightness * brightness

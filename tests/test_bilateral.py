@@ -97,12 +97,12 @@ def test_a_grid_acts_at_any_size(photo):
 
 
 def test_roughness():
-    assert roughness(constant(AFFINE)) == 0
+    assert roughness(constant(AFFINE), 1.0, 1.0) == 0
     ramp = constant(torch.zeros(3, 4), 8)
     ramp += 0.5 * torch.arange(7.0)
     for grid in (ramp, ramp.transpose(2, 4), ramp.transpose(3, 4)):
-        assert roughness(grid).item() == pytest.approx(0.25)
-    assert roughness(rough(torch.zeros(1, 3, 40, 40))) > 0.1
+        assert roughness(grid, 1.0, 1.0).item() == pytest.approx(0.25)
+    assert roughness(rough(torch.zeros(1, 3, 40, 40)), 1.0, 1.0) > 0.1
 
 
 def test_gradients_reach_every_cell_of_the_levels_that_are_read(photo):

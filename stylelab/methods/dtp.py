@@ -20,7 +20,7 @@ Where we leave the paper, or it leaves us the choice:
   is to the answer's colours at that coarseness, to the reference's Gram matrices on the untouched extractor and of its colours,
   and to the photo by SSIM, the paper's own measure. Nearest patches say nothing of how much of each there is: they left haze.
 - Style and content layers, their weights, 3 x 3 patches, cosine distances and 2048 random places a layer are the authors' code's.
-- The decoder's last layer has no ReLU, else half of the colours were out of reach.
+- The decoder's last layer has no ReLU, else half of the colours were out of reach; its weights begin as He et al.'s.
 - `cycle` = features divides equation 16 by the features' own mean square: trained features otherwise shrink until it is nothing.
 - Convolutions of the extractor repeat the border instead of padding zeros, which left a frame.
 - The decoder is as wide as the extractor: table 2 for `full`, a quarter of it for `compact`.
@@ -63,8 +63,10 @@ SMALLEST = 1e-30  # a place whose matches are all forbidden has no weight at all
 FIT_SIDE, FIT_RATE = 256, 0.03
 CELLS, LEVELS = 16, 8  # Gharbi et al. 2017
 STATISTICS = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_3", "conv4_1", "conv4_3")
+REACH, EDGE = 2, 0.03  # coarse cells around an edge that are in doubt; standard deviation of colours that makes half a doubt
 COARSE = 8  # px: the answer's colours are trusted at no finer scale
-ANSWER_WEIGHT, COLOUR_WEIGHT, STRUCTURE_WEIGHT, ROUGHNESS_WEIGHT, RANGE_WEIGHT = 5.0, 0.5, 0.5, 120.0, 10.0
+ANSWER_WEIGHT, COLOUR_WEIGHT, STRUCTURE_WEIGHT, RANGE_WEIGHT = 5.0, 0.5, 0.5, 10.0
+PLACE_ROUGHNESS, BRIGHTNESS_ROUGHNESS = 400.0, 60.0
 EVOLUTION = 6  # pictures in the strip of figure 4
 POINTS = (4, 3)  # query points of figure 3: columns, rows
 LEAST_AREA = 0.005  # of a picture: a label smaller than this has no statistics worth having
@@ -109,7 +111,7 @@ class DTPParams(Params):
     temperature: float = knob(
         0.07,
         "Temperature",
-        0.005,
+        0.01,
         0.2,
         step=0.005,
         help="Of the matching: low takes single places, high blends many.",
@@ -166,7 +168,7 @@ class Regions:
 
     def at(self, k: int, size: tuple[int, int]) -> Tensor:
         """Labels (H * W) of the photo (0) or the reference (1) at a size."""
-        return F.interpolate(self.labels[k].float(), size=size).long().flatten()
+        return F.interpolate(self.labels[k].float(), size=size, mode="nearest-exact").long().flatten()
 
     def allowed(self, size: tuple[int, int]) -> Tensor | None:
         """(H * W, H * W) bool at a size that both have, or None where everything is."""
@@ -187,11 +189,10 @@ class Regions:
 
 
 def convolution(inputs: int, outputs: int, kernel: int, generator: torch.Generator) -> nn.Conv2d:
-    """Initialised as torch's own, but from `generator`."""
+    """Initialised after He et al. (2015) from `generator`: with torch's own the plain decoder is a constant for 100 steps."""
     made = nn.utils.skip_init(nn.Conv2d, inputs, outputs, kernel, padding=kernel // 2)
-    bound = (inputs * kernel**2) ** -0.5
-    for parameter in (made.weight, made.bias):
-        nn.init.uniform_(parameter, -bound, bound, generator=generator)
+    nn.init.kaiming_uniform_(made.weight, nonlinearity="relu", generator=generator)
+    nn.init.zeros_(made.bias)
     return made
 
 
@@ -392,6 +393,17 @@ def coarse(image: Tensor) -> Tensor:
     return F.avg_pool2d(F.pad(image, (half,) * 4, mode="replicate"), COARSE, stride=half)
 
 
+def trust(photo: Tensor) -> Tensor:
+    """How far the answer's coarse colours can be believed, in (0, 1]: little where the photo has an edge nearby.
+
+    There they are a mixture of both sides and would spread as a halo.
+    """
+    light = coarse(torch.cat([photo, photo.square()], 1))
+    variance = (light[:, 3:] - light[:, :3].square()).mean(1, keepdim=True).clamp(min=0)
+    nearby = F.max_pool2d(F.pad(variance, (REACH,) * 4, mode="replicate"), 2 * REACH + 1, stride=1)
+    return 1 / (1 + nearby / EDGE**2)
+
+
 class FullResolution:
     """Step 6: a grid of affine colour transforms, fitted on a small photo, for the photo at any size.
 
@@ -404,6 +416,7 @@ class FullResolution:
         self.photo, self.style = (resize(x, max(min(FIT_SIDE, params.size), least_side(x))) for x in (content, style))
         self.where, self.grid = places(self.photo), identity_grid(self.photo, CELLS, LEVELS)
         self.answer = coarse(F.interpolate(answer, self.photo.shape[-2:], mode="bilinear"))
+        self.trust = trust(self.photo)
         with torch.no_grad():
             self.wanted = self.statistics(self.style, 1)
 
@@ -430,9 +443,11 @@ class FullResolution:
         colours = torch.stack(differences[-2 * labels :]).mean() * 2
         weight = self.params.style_weight
         structure = STRUCTURE_WEIGHT * ((1 - weight) / weight) ** 0.5  # four times as much at 0.2 as at 0.8
-        total = features + COLOUR_WEIGHT * colours + ANSWER_WEIGHT * (coarse(raw) - self.answer).square().mean()
+        total = features + COLOUR_WEIGHT * colours + ANSWER_WEIGHT * (self.trust * (coarse(raw) - self.answer).square()).mean()
         total = total + structure * (1 - ssim(image, self.photo))
-        return total + ROUGHNESS_WEIGHT * roughness(grid) + RANGE_WEIGHT * (raw - image).square().mean(), features
+        return total + roughness(grid, PLACE_ROUGHNESS, BRIGHTNESS_ROUGHNESS) + RANGE_WEIGHT * (
+            raw - image
+        ).square().mean(), features
 
     def fit(self) -> Iterator[tuple[Tensor, Tensor]]:
         """After each update the small photo transformed, and the difference of statistics before it."""
