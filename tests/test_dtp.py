@@ -144,16 +144,22 @@ def test_the_decoder_begins_as_its_generator_says(residual):
     two, other = (Decoder(8, residual, seeded(seed)).state_dict() for seed in (5, 6))
     assert all(torch.equal(one[key], two[key]) for key in one)
     differ = {key for key in one if not torch.equal(one[key], other[key])}
-    assert differ == {key for key in one if ".main.1." not in key}  # instance norms begin with 1 and 0
+    # Instance norms begin with 1 and 0, biases with 0.
+    assert differ == {key for key in one if ".main.1." not in key and key.endswith("weight")}
 
 
 @pytest.mark.parametrize(("inputs", "outputs", "kernel"), [(64, 96, 3), (64, 200, 1)])
-def test_weights_begin_as_torch_begins_them(inputs, outputs, kernel):
-    ours, theirs = dtp.convolution(inputs, outputs, kernel, seeded()), nn.Conv2d(inputs, outputs, kernel)
-    for name in ("weight", "bias"):
-        mine, other = getattr(ours, name), getattr(theirs, name)
-        assert mine.requires_grad and mine.std().item() == pytest.approx(other.std().item(), rel=0.2)
-        assert 0.9 * (inputs * kernel**2) ** -0.5 < mine.abs().max() <= (inputs * kernel**2) ** -0.5
+def test_weights_keep_the_size_of_activations(inputs, outputs, kernel):
+    made = dtp.convolution(inputs, outputs, kernel, seeded())
+    assert made.weight.requires_grad and made.weight.std().item() == pytest.approx((2 / (inputs * kernel**2)) ** 0.5, rel=0.05)
+    assert made.bias.requires_grad and not made.bias.any()
+
+
+@pytest.mark.parametrize("residual", [False, True], ids=["plain", "residual"])
+def test_the_decoder_sees_its_input_from_the_start(residual):
+    """With torch's own initialisation the plain one's answer varied by 0.003 over places."""
+    answer = Decoder(16, residual, seeded())(random(1, 64, 16, 16))
+    assert answer.std((2, 3)).mean() > 0.1
 
 
 # --- Matching ----------------------------------------------------------------------------------------------------------------
@@ -327,14 +333,14 @@ def test_without_warped_features_the_decoder_gets_new_noise_each_time(begun):
 
 def test_a_pair_of_equals_is_matched_with_itself(begun, photo):
     """Every place with its own; what is warped there and back is back, and the answer is the picture, blurred by cells."""
-    training = begun(photo(64, 64, 3), photo(64, 64, 3), temperature=0.005, generation=False)
+    training = begun(photo(64, 64, 3), photo(64, 64, 3), temperature=0.01, generation=False)
     answer, losses = training.step()
     y, x = torch.meshgrid(*((torch.arange(16) + 0.5) / 16,) * 2, indexing="ij")
     for field in training.matches():
         assert ((field - torch.stack([x, y])).abs().amax(1) < 1e-6).float().mean() > 0.9
     assert losses["cycle"] < 0.02
     cells = F.adaptive_avg_pool2d(photo(64, 64, 3), 16)
-    assert (training.warped - cells).abs().mean() < 0.01 and (answer - photo(64, 64, 3)).abs().mean() < 0.05
+    assert (training.warped - cells).abs().mean() < 0.02 and (answer - photo(64, 64, 3)).abs().mean() < 0.05
 
 
 def test_matches_say_where_in_the_other_picture(begun):
@@ -479,7 +485,7 @@ def test_only_allowed_colours_are_warped(allowed, colour, begun):
     assert (training.warped - colour.view(1, 3, 1, 1)).abs().max() > 0.1
 
 
-@pytest.mark.parametrize("temperature", [0.005, 0.01, 0.07])
+@pytest.mark.parametrize("temperature", [0.01, 0.02, 0.07])
 def test_what_is_allowed_is_warped_however_unlike_it_is(temperature, begun):
     """The photo is one half of the style, and may only take from the other."""
     picture = halves(DARK, LIGHT)
@@ -522,11 +528,11 @@ def test_each_area_takes_the_colours_of_its_own(vgg):
     content = halves(torch.full((3,), 0.3), torch.full((3,), 0.7)) + 0.02 * random(1, 3, 64, 64)
     style = halves(DARK, LIGHT) + 0.02 * random(1, 3, 64, 64, seed=1)
     for mask, colours in ((halves(1, 2), (DARK, LIGHT)), (halves(2, 1), (LIGHT, DARK))):
-        knobs = settings(training_steps=2, fit_steps=60)
+        knobs = settings(training_steps=2, fit_steps=150)
         result = drain(run(vgg, content, style, knobs, content_mask=halves(1, 2), style_mask=mask)).image
         for k, colour in enumerate(colours):
             found = result[..., 8 + 32 * k : 24 + 32 * k].mean((0, 2, 3))
-            assert (found - colour).abs().max() < 0.25 < (found - colours[1 - k]).abs().max()
+            assert 2 * (found - colour).abs().max() < (found - colours[1 - k]).abs().max()
 
 
 # --- Full resolution ---------------------------------------------------------------------------------------------------------
@@ -627,7 +633,7 @@ def test_extras_and_fields(vgg, photo):
     assert step.image.shape == (1, 3, 80, 53) and shapes["square"] == shapes["warped"] == (80, 53)
     assert shapes["evolution"] == (256, 6 * width)
     assert shapes["matches"] == (256, width + 3 * 320)
-    assert set(shapes) == {"square", "warped", "matches", "evolution"} and set(METHOD.sheets) < set(shapes)
+    assert set(shapes) == {"global_colour", "square", "warped", "matches", "evolution"} and set(METHOD.sheets) < set(shapes)
     assert {name: tuple(field.shape) for name, field in step.fields.items()} == dict.fromkeys(
         ("a_to_b", "b_to_a"), (1, 2, 16, 16)
     )
