@@ -20,12 +20,11 @@ def brightness(image: Tensor) -> Tensor:
     return (image * image.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 
-def identity_grid(image: Tensor, cells: int, levels: int) -> Tensor:
-    """(1, 12, levels, h, w): everywhere the transform that changes nothing, `cells` along the longer side of `image`."""
+def constant_grid(image: Tensor, cells: int, levels: int, matrix: Tensor, offset: Tensor) -> Tensor:
+    """(1, 12, levels, h, w): everywhere x -> matrix (3, 3) @ x + offset (3, 1), `cells` along the longer side of `image`."""
     height, width = image.shape[-2:]
     h, w = (max(2, round(cells * side / max(height, width))) for side in (height, width))
-    rows = torch.eye(3, 4, device=image.device).flatten()
-    return rows.view(1, 12, 1, 1, 1).repeat(1, 1, levels, h, w)
+    return torch.cat([matrix, offset], 1).view(1, 12, 1, 1, 1).repeat(1, 1, levels, h, w)
 
 
 def places(image: Tensor) -> Tensor:

@@ -51,11 +51,17 @@ def _power(symmetric: Tensor, exponent: float) -> Tensor:
     return vectors @ torch.diag(values.clamp(min=1e-12) ** exponent) @ vectors.T
 
 
-def match_moments(image: Tensor, reference: Tensor, eps: float = 1e-4) -> Tensor:
-    """`image` with the mean and covariance of `reference`: ZCA-whitened, then coloured (eps: NNST's public code)."""
+def moment_transform(image: Tensor, reference: Tensor, eps: float = 1e-4) -> tuple[Tensor, Tensor]:
+    """Matrix (C, C) and offset (C, 1) that give `image` the mean and covariance of `reference`: ZCA-whitening, then colouring."""
     (mean, covariance), (target_mean, target) = moments(image, eps), moments(reference, eps)
-    pixels = _power(target, 0.5) @ _power(covariance, -0.5) @ (image[0].flatten(1) - mean) + target_mean
-    return pixels.view_as(image)
+    matrix = _power(target, 0.5) @ _power(covariance, -0.5)
+    return matrix, target_mean - matrix @ mean
+
+
+def match_moments(image: Tensor, reference: Tensor, eps: float = 1e-4) -> Tensor:
+    """`image` with the mean and covariance of `reference` (eps: NNST's public code); may leave the range of both."""
+    matrix, offset = moment_transform(image, reference, eps)
+    return (matrix @ image[0].flatten(1) + offset).view_as(image)
 
 
 def clamp_to(image: Tensor, reference: Tensor) -> Tensor:

@@ -72,7 +72,7 @@ SHEETS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
 SHEET_PAIRS = {  # "": where a method has none of its own
     "": [("Cat", "Swirling night"), ("Pagoda", "Woodcut waves")],
     "analogy": [("Coffee", "Crimson cup"), ("Rocket", "Painted launch")],
-    "dtp": [("Pagoda", "City lights"), ("Astronaut", "Lamplight")],
+    "dtp": [("Pagoda", "City lights"), ("Rocket", "Sunset")],
 }
 EXTRA = {"analogy": "b", "dtp": "global_colour"}  # method -> the extra that its README picture shows beside the result
 

@@ -6,11 +6,15 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from stylelab.bilateral import brightness, identity_grid, places, roughness, transformed
+from stylelab.bilateral import brightness, constant_grid, places, roughness, transformed
 
 AFFINE = torch.tensor([[0.5, 0.2, 0.0, 0.1], [0.0, -1.0, 0.3, 0.9], [0.1, 0.1, 0.7, -0.05]])  # rows: r, g, b, 1 to one channel
 OTHER = torch.tensor([[0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.2], [2.0, 0.0, 0.0, -0.3]])
 SHAPES = [(32, 32), (20, 47), (61, 16), (16, 200), (1, 1), (2, 5)]
+
+
+def identity_grid(image, cells, levels):
+    return constant_grid(image, cells, levels, torch.eye(3), torch.zeros(3, 1))
 
 
 def constant(affine: torch.Tensor, levels: int = 8, h: int = 5, w: int = 7) -> torch.Tensor:

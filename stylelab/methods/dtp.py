@@ -42,8 +42,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..bilateral import identity_grid, places, roughness, transformed
-from ..colour import match_moments
+from ..bilateral import constant_grid, places, roughness, transformed
+from ..colour import match_moments, moment_transform
 from ..features import VGG, load_extractor
 from ..images import least_side, resize
 from ..losses import gram, gram_difference, info_nce, nearest_cosine, ssim
@@ -65,8 +65,8 @@ CELLS, LEVELS = 16, 8  # Gharbi et al. 2017
 STATISTICS = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_3", "conv4_1", "conv4_3")
 REACH, EDGE = 2, 0.03  # coarse cells around an edge that are in doubt; standard deviation of colours that makes half a doubt
 COARSE = 8  # px: the answer's colours are trusted at no finer scale
-ANSWER_WEIGHT, COLOUR_WEIGHT, STRUCTURE_WEIGHT, RANGE_WEIGHT = 5.0, 0.5, 0.5, 10.0
-PLACE_ROUGHNESS, BRIGHTNESS_ROUGHNESS = 400.0, 60.0
+ANSWER_WEIGHT, COLOUR_WEIGHT, STRUCTURE_WEIGHT, RANGE_WEIGHT = 5.0, 0.5, 0.8, 10.0
+PLACE_ROUGHNESS, BRIGHTNESS_ROUGHNESS = 200.0, 40.0
 EVOLUTION = 6  # pictures in the strip of figure 4
 POINTS = (4, 3)  # query points of figure 3: columns, rows
 LEAST_AREA = 0.005  # of a picture: a label smaller than this has no statistics worth having
@@ -407,6 +407,8 @@ def trust(photo: Tensor) -> Tensor:
 class FullResolution:
     """Step 6: a grid of affine colour transforms, fitted on a small photo, for the photo at any size.
 
+    It begins as the global transfer of mean and covariance: from the identity, strong changes of light ended in haze.
+
     Args:
         content, style: RGB in [0, 1]. answer: of the training, (1, 3, S, S).
     """
@@ -414,7 +416,10 @@ class FullResolution:
     def __init__(self, vgg: VGG, content: Tensor, style: Tensor, answer: Tensor, regions: Regions, params: DTPParams):
         self.vgg, self.regions, self.params = vgg, regions, params
         self.photo, self.style = (resize(x, max(min(FIT_SIDE, params.size), least_side(x))) for x in (content, style))
-        self.where, self.grid = places(self.photo), identity_grid(self.photo, CELLS, LEVELS)
+        self.where, self.grid = (
+            places(self.photo),
+            constant_grid(self.photo, CELLS, LEVELS, *moment_transform(self.photo, self.style)),
+        )
         self.answer = coarse(F.interpolate(answer, self.photo.shape[-2:], mode="bilinear"))
         self.trust = trust(self.photo)
         with torch.no_grad():

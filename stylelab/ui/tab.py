@@ -152,7 +152,7 @@ def tab(method: Method) -> None:
         with gr.Column(scale=5, min_width=320):
             with gr.Row():
                 content = photo("Content: the photo", f"{name}-content")
-                style = photo("Style: the painting", f"{name}-style")
+                style = photo("Style: the example", f"{name}-style")
             parts = asked(method)
             with gr.Row():
                 run = gr.Button("Run", variant="primary", elem_id=f"{name}-run", min_width=120)
