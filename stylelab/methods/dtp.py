@@ -407,7 +407,8 @@ def trust(photo: Tensor) -> Tensor:
 class FullResolution:
     """Step 6: a grid of affine colour transforms, fitted on a small photo, for the photo at any size.
 
-    It begins as the global transfer of mean and covariance: from the identity, strong changes of light ended in haze.
+    It begins as the global transfer of mean and covariance: from the identity, strong changes of light ended in haze. With labels
+    there is no such thing as a global transfer, and it does begin as the identity.
 
     Args:
         content, style: RGB in [0, 1]. answer: of the training, (1, 3, S, S).
@@ -416,10 +417,10 @@ class FullResolution:
     def __init__(self, vgg: VGG, content: Tensor, style: Tensor, answer: Tensor, regions: Regions, params: DTPParams):
         self.vgg, self.regions, self.params = vgg, regions, params
         self.photo, self.style = (resize(x, max(min(FIT_SIDE, params.size), least_side(x))) for x in (content, style))
-        self.where, self.grid = (
-            places(self.photo),
-            constant_grid(self.photo, CELLS, LEVELS, *moment_transform(self.photo, self.style)),
-        )
+        start = torch.eye(3).to(content), torch.zeros(3, 1).to(content)
+        if not regions.shared:
+            start = moment_transform(self.photo, self.style)
+        self.where, self.grid = places(self.photo), constant_grid(self.photo, CELLS, LEVELS, *start)
         self.answer = coarse(F.interpolate(answer, self.photo.shape[-2:], mode="bilinear"))
         self.trust = trust(self.photo)
         with torch.no_grad():
