@@ -18,9 +18,9 @@ from PIL import Image
 from . import images, metrics
 from .errors import BadInput, StylelabError
 from .method import Method, Step, drain
-from .methods import analogy, nnst
+from .methods import adjustable, analogy, nnst
 
-METHODS: dict[str, Method] = {method.name: method for method in (nnst.METHOD, analogy.METHOD)}
+METHODS: dict[str, Method] = {method.name: method for method in (nnst.METHOD, analogy.METHOD, adjustable.METHOD)}
 
 DEVICES = ("auto", "cpu", "cuda")
 FAMILIES = ("auto", "compact", "full")

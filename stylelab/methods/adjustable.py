@@ -24,7 +24,7 @@ Where we leave the paper, or it leaves us the choice:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +52,8 @@ SHADOW_DEPTH = 0.6  # of the light in the middle of a shadow is taken away
 GRID = 4  # pictures a side of figure 9's grid
 VARIATIONS = 4  # of figure 5
 SHEET_SIDE = 256  # px, long side of a picture on a sheet, at most
+ALPHAS = ("alpha_2", "alpha_3", "alpha_4")  # knobs, in the order of `STYLE_LAYERS`
+MOST_SHADOWS = 9  # the paper: fewer than 10
 AXES = {"conv3 × conv4": (1, 2), "conv2 × conv3": (0, 1), "conv2 × conv4": (0, 2)}  # the first is figure 9's
 
 
@@ -69,7 +71,12 @@ class AdjustableParams(Params):
     mix: float = knob(0.5, "Mix", 0.0, 1.0, step=0.01, help="Share of the second style, where there is one.")
     randomise: bool = knob(False, "Randomise", help="Draw the three α from the seed instead.")
     noise: int = knob(
-        0, "Shadows", 0, 9, step=1, help="Random soft shadows on the content, which move the strokes; the paper has up to 9."
+        0,
+        "Shadows",
+        0,
+        MOST_SHADOWS,
+        step=1,
+        help="Random soft shadows on the content, which move the strokes; the paper has up to 9.",
     )
     sheets: str = knob(
         "none",
@@ -103,7 +110,7 @@ class Painter(nn.Module):
         self.weights: list[dict[str, str]] = []
 
 
-# ---- what a live slider calls: `encode` once for a picture, `style_code` once for a style, `repaint` at every move
+# ---- what a slider's move is made of: `encode` once for a picture, `style_code` once for a style, `repaint` at every move
 
 
 @dataclass(frozen=True)
@@ -159,28 +166,63 @@ def shadowed(content: Tensor, zeros: int, generator: torch.Generator) -> Tensor:
     return content * mask
 
 
-def grid(model: Painter, content: Tensor, code: Tensor, params: AdjustableParams) -> Iterator[Tensor]:
+@dataclass(frozen=True)
+class Live:
+    """A pair of pictures that has been looked at: what is left for a slider's move is Λ and T.
+
+    `content` (1, 3, H, W) as large as the result; `encoding` its encoding; `own`, `style`, `second` the codes (1, numbers) of the
+    content, the style and the second style, if there is a picture of one.
+    """
+
+    model: Painter
+    content: Tensor
+    encoding: Encoding
+    own: Tensor
+    style: Tensor
+    second: Tensor | None
+
+    @classmethod
+    def of(cls, model: Painter, content: Tensor, style: Tensor, size: int, second: Tensor | None = None) -> Live:
+        """Look at pictures (1, 3, H, W) in [0, 1]; the result will have `size` pixels on its long side."""
+        content = resize(content, size)
+        codes = (style_code(model, content), style_code(model, style), None if second is None else style_code(model, second))
+        return cls(model, content, encode(model, content), *codes)
+
+    def on(self, content: Tensor, size: int) -> Live:
+        """The same styles on another content: a clip's next frame, a smaller copy."""
+        content = resize(content, size)
+        return replace(self, content=content, encoding=encode(self.model, content), own=style_code(self.model, content))
+
+    def __call__(self, params: AdjustableParams) -> Tensor:
+        """The picture (1, 3, H, W) in [0, 1] as the knobs stand."""
+        encoding, second = self.encoding, self.second
+        if params.noise:
+            generator = torch.Generator().manual_seed(params.seed)
+            encoding = encode(self.model, shadowed(self.content, params.noise, generator))
+        if second is None and params.second != "none":
+            second = self.model.named[params.second].to(self.content.device)[None]
+        return repaint(self.model, encoding, blended(self.own, self.style, second, params), params.alphas)
+
+
+def grid(live: Live, params: AdjustableParams) -> Iterator[Tensor]:
     """Figure 9, row by row: two α from 0 to 1, the third as it stands."""
-    encoding, values = encode(model, content), torch.linspace(0, 1, GRID).tolist()
-    down, across = AXES[params.grid_axes]
+    set_, (down, across) = dict(zip(ALPHAS, params.alphas, strict=True)), AXES[params.grid_axes]
+    values = torch.linspace(0, 1, GRID).tolist()
     for one in values:
-        alphas = list(params.alphas)
-        rows = []
-        for other in values:
-            alphas[down], alphas[across] = one, other
-            rows.append(repaint(model, encoding, code, tuple(alphas)))
-        yield torch.cat(rows, 3)
+        turned = [set_ | {ALPHAS[down]: one, ALPHAS[across]: other} for other in values]
+        yield torch.cat([live(replace(params, randomise=False, **alphas)) for alphas in turned], 3)
 
 
-def variations(model: Painter, content: Tensor, code: Tensor, params: AdjustableParams) -> Iterator[Tensor]:
-    """Figure 5, row by row: random α; shadows; both. The columns are `VARIATIONS` draws."""
-    generator = torch.Generator().manual_seed(params.seed)
-    alphas = [tuple(torch.rand(3, generator=generator).tolist()) for _ in range(VARIATIONS)]
-    shadows = [encode(model, shadowed(content, params.noise or 9, generator)) for _ in range(VARIATIONS)]
-    plain = [encode(model, content)] * VARIATIONS
-    as_set = [params.alphas] * VARIATIONS
-    for encodings, drawn in ((plain, alphas), (shadows, as_set), (shadows, alphas)):
-        yield torch.cat([repaint(model, e, code, a) for e, a in zip(encodings, drawn, strict=True)], 3)
+def variations(live: Live, params: AdjustableParams) -> Iterator[Tensor]:
+    """Figure 5, row by row: random α; shadows; both. The columns are `VARIATIONS` seeds, `params.seed` and those after it."""
+    shadows = params.noise or MOST_SHADOWS
+    for chance in (
+        {"randomise": True, "noise": 0},
+        {"randomise": False, "noise": shadows},
+        {"randomise": True, "noise": shadows},
+    ):
+        draws = [replace(params, seed=(params.seed + k) % 2**31, **chance) for k in range(VARIATIONS)]
+        yield torch.cat([live(draw) for draw in draws], 3)
 
 
 @torch.no_grad()
@@ -201,26 +243,20 @@ def run(
     model: Painter, content: Tensor, style: Tensor, params: AdjustableParams, *, second_style: Tensor | None = None
 ) -> Iterator[Step]:
     """Stylise `content` (1, 3, H, W) after `style` (1, 3, H', W'), and `second_style` if there is one, all RGB in [0, 1]."""
-    device = content.device
-    content = resize(content, params.size)
-    wanted = {name for name in ("grid", "variations") if params.sheets in (name, "both")}
+    wanted = {name: rows for name, rows in (("grid", grid), ("variations", variations)) if params.sheets in (name, "both")}
     n = 2 + GRID * ("grid" in wanted) + 3 * ("variations" in wanted)
-    second = model.named[params.second].to(device)[None] if params.second != "none" else None
-    if second_style is not None:
-        second = style_code(model, second_style)
-    code = blended(style_code(model, content), style_code(model, style), second, params)
-    yield Step(1, n, "style code")
-    generator = torch.Generator().manual_seed(params.seed)
-    image = repaint(model, encode(model, shadowed(content, params.noise, generator)), code, params.alphas)
-    extras, i, small = {}, 1, resize(content, min(SHEET_SIDE, params.size))
-    for name, rows in (("grid", grid), ("variations", variations)):
-        if name in wanted:
-            parts = []
-            for part in rows(model, small, code, params):
-                i += 1
-                parts.append(part)
-                yield Step(i, n, name, image)
-            extras[name] = torch.cat(parts, 2)
+    live = Live.of(model, content, style, params.size, second_style)
+    yield Step(1, n, "style code", live.content)
+    image, extras, i = live(params), {}, 1
+    if wanted:
+        live = live.on(content, min(SHEET_SIDE, params.size))
+    for name, rows in wanted.items():
+        parts = []
+        for part in rows(live, params):
+            i += 1
+            parts.append(part)
+            yield Step(i, n, name, image)
+        extras[name] = torch.cat(parts, 2)
     yield Step(n, n, "picture", image, distances(model, image, style), extras)
 
 
@@ -249,10 +285,13 @@ METHOD = Method(
     params=AdjustableParams,
     presets={
         "paper": {},
-        "official": {"alpha_2": 0.5, "alpha_3": 0.5, "alpha_4": 0.5},
+        "random": {"randomise": True, "noise": MOST_SHADOWS},
         "fast": {"size": 256},
     },
     load=load,
     run=run,
     sheets=("grid", "variations"),
+    views=("live sliders",),
+    live=Live.of,
+    live_knobs=(*ALPHAS, "strength", "second", "mix", "noise", "seed"),
 )
