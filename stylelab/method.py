@@ -108,8 +108,8 @@ class Method:
     of_style: tuple[str, ...] = ()  # extras that are the style picture changed: they are compared with it
     sheets: tuple[str, ...] = ()  # extras to be looked at by themselves: strips, charts
     views: tuple[str, ...] = ()  # kinds of views beside before/after that the page draws: keys of `ui.views.VIEWS`
-    # (model, content, style, size) -> a pair that has been looked at, for the view "live sliders", which turns `live_knobs`: called
-    # with `Params` it gives a picture (1, 3, H, W) at once, and its `on(content, size)` is the same for another content.
+    # (model, content, style, size) -> a pair that has been looked at, for the view "live sliders", which turns `live_knobs`:
+    # called with `Params` it gives a picture (1, 3, H, W) at once; its `on(content, size)` is the same for another content.
     live: Callable[..., Any] | None = None
     live_knobs: tuple[str, ...] = ()
 

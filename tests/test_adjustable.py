@@ -13,11 +13,12 @@ from torch.nn import functional as F
 from stylelab.images import to_pil
 from stylelab.method import drain
 from stylelab.methods import adjustable
-from stylelab.methods.adjustable import METHOD, NAMED, Painter, blended, encode, repaint, shadowed, style_code
+from stylelab.methods.adjustable import METHOD, Painter, blended, encode, repaint, shadowed, style_code
 from stylelab.nets.adjustable import (
     CODE_LAYERS,
     COLOURS,
     EPSILON,
+    NAMED,
     STYLE_LAYERS,
     Adjustable,
     Lambda,

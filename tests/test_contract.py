@@ -12,8 +12,8 @@ from PIL import Image
 from stylelab import METHODS, job
 from stylelab.images import fitted_size
 from stylelab.method import Params, drain, knobs
-from stylelab.methods.adjustable import AXES, NAMED, Painter
-from stylelab.nets.adjustable import Adjustable
+from stylelab.methods.adjustable import AXES, Painter
+from stylelab.nets.adjustable import NAMED, Adjustable
 
 
 def painter(untrained) -> Painter:

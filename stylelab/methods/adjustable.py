@@ -33,20 +33,10 @@ from .. import weights
 from ..features import VGG, load_extractor
 from ..images import least_side, resize
 from ..method import Method, Params, Step, knob
-from ..nets.adjustable import CODE_LAYERS, STYLE_LAYERS, Adjustable
+from ..nets.adjustable import CODE_LAYERS, NAMED, STYLE_LAYERS, Adjustable
 from ..precision import fast_arithmetic
 
 STYLE_SIDE = 256  # px, long side, as in training
-NAMED = (
-    "night",
-    "mosaic",
-    "oil",
-    "pastel",
-    "pointillism",
-    "stained_glass",
-    "watercolour",
-    "woodcut",
-)  # codes in the weights' file
 SHADOW_RADIUS = 1 / 12  # of the long side: the Gaussian's deviation
 SHADOW_DEPTH = 0.6  # of the light in the middle of a shadow is taken away
 GRID = 4  # pictures a side of figure 9's grid
@@ -246,7 +236,7 @@ def run(
     wanted = {name: rows for name, rows in (("grid", grid), ("variations", variations)) if params.sheets in (name, "both")}
     n = 2 + GRID * ("grid" in wanted) + 3 * ("variations" in wanted)
     live = Live.of(model, content, style, params.size, second_style)
-    yield Step(1, n, "style code", live.content)
+    yield Step(1, n, "style code", live.content.clamp(0, 1))
     image, extras, i = live(params), {}, 1
     if wanted:
         live = live.on(content, min(SHEET_SIDE, params.size))

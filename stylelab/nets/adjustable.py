@@ -20,6 +20,8 @@ CODE_LAYERS = ("conv1_2", *STYLE_LAYERS)
 WIDTHS, BLOCKS = (32, 64, 128), 7  # Table 2
 LAMBDA_WIDTH, LAMBDA_DEPTH = 1000, 10  # Table 1
 EPSILON = 1e-4  # of a channel's variance; without one a flat picture divides by zero, as the public implementation does
+# Styles of the project's own whose codes travel in the weights' file as `named.NAME`: no picture is needed for them.
+NAMED = ("night", "mosaic", "oil", "pastel", "pointillism", "stained_glass", "watercolour", "woodcut")
 ALPHA_GAIN = 2.0  # α reaches Λ as 2 (2 α - 1): beside a style code an uncentred one is not heard (DESIGN.md, section 6)
 COLOURS = 9  # numbers of `raw_colours`
 CODE_LIMIT = 3.5  # standard deviations: what is stranger than every picture of the training is treated like the strangest

@@ -31,10 +31,20 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from .. import metrics, weights
+from .. import examples, metrics, weights
 from ..features import VGG, load_extractor
 from ..images import load_picture, resize, to_pil
-from ..nets.adjustable import BLOCKS, CODE_LAYERS, LAMBDA_DEPTH, LAMBDA_WIDTH, STYLE_LAYERS, WIDTHS, Adjustable, raw_code
+from ..nets.adjustable import (
+    BLOCKS,
+    CODE_LAYERS,
+    LAMBDA_DEPTH,
+    LAMBDA_WIDTH,
+    NAMED,
+    STYLE_LAYERS,
+    WIDTHS,
+    Adjustable,
+    raw_code,
+)
 from ..precision import fast_arithmetic
 from . import RUNS, Progress, load_checkpoint, save_checkpoint
 
@@ -51,7 +61,7 @@ AVERAGE = 0.999  # of the parameters, for what ships
 NORM_RATE = 0.01  # of the running means that losses are divided by
 CODE_NOISE = 0.1  # standard deviations, added to style codes
 OWN_STYLE = 0.06  # of the crops get their own photograph as style: the code of "no change", for the strength slider
-PIXELS = 10.0  # weight of the mean difference to the photograph where nothing asks for another: at α = 000, or in its own style
+PIXELS = 20.0  # weight of the mean difference to the photograph where nothing asks for another: at α = 000, or in its own style
 TRAP, TRAP_STEPS = 0.01, 1500  # mean difference of pictures at α = 000 and 111 below which, after so many steps, a run is lost
 WATCH_EVERY = 500  # steps between two looks at that difference
 SHIPPED = Path(__file__).parents[2] / "weights" / "adjustable.safetensors"
@@ -339,11 +349,17 @@ def curves(table: Path, picture: Path) -> None:
 # ---- training
 
 
-def export(state: dict[str, Tensor], path: Path) -> None:
-    """Write parameters as fp16 safetensors."""
+def export(network: Adjustable, vgg: VGG, path: Path) -> None:
+    """Write the parameters as fp16 safetensors; a network of any style takes the codes of `NAMED` along."""
+    tensors = network.state_dict()
+    if len(network.code_mean):
+        files = {file.stem: file for file in examples.STYLES.values()}
+        for name in NAMED:
+            picture = resize(load_picture(files[name]).rgb, STYLE_SIDE).to(network.code_mean.device)
+            with torch.no_grad(), fast_arithmetic(picture.device):
+                tensors[f"named.{name}"] = network.code(vgg(picture, CODE_LAYERS), picture)[0]
     path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {name: value.detach().cpu().half().contiguous() for name, value in state.items()}
-    save_file(tensors, path)
+    save_file({name: value.detach().cpu().half().contiguous() for name, value in tensors.items()}, path)
 
 
 class Trainer:
@@ -477,9 +493,8 @@ def train(
             save_checkpoint(run / "last.pt", trainer.state())
             figures = watch.look(trainer.averaged(), trainer.step)
             print(f"step {trainer.step}: " + ", ".join(f"{k} {v:.3f}" for k, v in figures.items()), flush=True)
-            export(trainer.average, run / "adjustable.safetensors")
             looked = time.monotonic()
-    export(trainer.average, out)
+    export(trainer.averaged(), vgg, out)
     return figures
 
 
@@ -498,6 +513,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help=f"default: {SHIPPED.name} among the weights; with --style in the run's folder")
     parser.add_argument("--run", type=Path, help="folder for checkpoint, grids and curves")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--export", action="store_true", help="write --out from the run's checkpoint as it is, and train nothing")
     parser.add_argument("--minutes", type=float, default=5.0, help="between two checkpoints")
     args = parser.parse_args()
     device = torch.device(args.device)
@@ -507,8 +523,14 @@ def main() -> None:
     run = args.run or RUNS / ("adjustable" if args.style is None else f"adjustable-{args.style.stem}")
     out = args.out or (SHIPPED if args.style is None else run / "final.safetensors")
     vgg = load_extractor("vgg19", "compact", device)
-    data = Data.read(args.data, vgg, run / "styles.pt", args.style)
-    figures = train(data, vgg, recipe, out, device, run, args.minutes)
+    figures: dict[str, float] = {}
+    if args.export:
+        if (state := load_checkpoint(run / "last.pt", device)) is None:
+            raise SystemExit(f"there is no checkpoint in {run}")
+        export(Adjustable.from_tensors(state["average"]).to(device), vgg, out)
+    else:
+        data = Data.read(args.data, vgg, run / "styles.pt", args.style)
+        figures = train(data, vgg, recipe, out, device, run, args.minutes)
     if out == SHIPPED:
         weights.record("adjustable", "compact")
     print(f"{out}: " + ", ".join(f"{name} {value:.3f}" for name, value in figures.items()))
