@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import mean, median
 
@@ -19,11 +20,13 @@ from torch import Tensor
 
 from .. import job, metrics
 from ..images import load_picture, resize
-from ..methods.adjustable import Painter, distances, encode, repaint, shadowed, style_code
+from ..methods.adjustable import Painter, distances, encode, grams, repaint, shadowed, style_code
 from ..nets.adjustable import STYLE_LAYERS
+from ..precision import fast_arithmetic
 from . import Options, head, present, row, weights_line
 
 SIDE = 256  # px
+SIDES = (256, 512, 1024)  # px, where speed is measured
 STEPS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 CONTENTS, STYLES = 20, 10  # of the issue; figure 7 has 100 contents and 25 styles
 DRAWS = 4  # random results of a pair
@@ -51,20 +54,18 @@ def pictures(data: Path, role: str, n: int) -> list[Tensor]:
 
 def sweep(model: Painter, contents: list[Tensor], styles: list[Tensor], others: float) -> dict[str, list[float]]:
     """Layer -> median loss at each of `STEPS` of its own α."""
-    codes, encodings = [style_code(model, s) for s in styles], [encode(model, c) for c in contents]
-    medians = {}
-    for k, name in enumerate(STYLE_LAYERS):
-        medians[name] = []
-        for value in STEPS:
-            alphas = [others] * 3
-            alphas[k] = value
-            found = [
-                distances(model, repaint(model, encoding, code, tuple(alphas)), style)[name].item()
-                for encoding in encodings
-                for code, style in zip(codes, styles, strict=True)
-            ]
-            medians[name].append(median(found))
-    return medians
+    looked = [(style_code(model, style), grams(model, style)) for style in styles]
+    found: dict[tuple[float, ...], list[dict[str, float]]] = {}  # three α -> losses of every pair
+    wanted = [[tuple(value if i == k else others for i in range(3)) for value in STEPS] for k in range(len(STYLE_LAYERS))]
+    for content in contents:
+        encoding = encode(model, content)
+        for code, theirs in looked:
+            for alphas in {alphas for line in wanted for alphas in line}:  # the corner is on all three lines
+                losses = distances(grams(model, repaint(model, encoding, code, alphas)), theirs)
+                found.setdefault(alphas, []).append({name: value.item() for name, value in losses.items()})
+    return {
+        name: [median(losses[name] for losses in found[alphas]) for alphas in wanted[k]] for k, name in enumerate(STYLE_LAYERS)
+    }
 
 
 def plot(curves: dict[float, dict[str, list[float]]], path: Path) -> None:
@@ -110,6 +111,34 @@ def random_results(model: Painter, content: Tensor, style: Tensor, seed: int) ->
     }
 
 
+def seconds(work: Callable[[], object], rounds: int) -> float:
+    """Of one call, the fastest of `rounds` after one to warm up."""
+    work()
+    taken = []
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        work()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        taken.append(time.perf_counter() - begun)
+    return min(taken)
+
+
+def speed(model: Painter, content: Tensor, style: Tensor, side: int) -> tuple[float, float]:
+    """Seconds of a slider's move at `side` px, and the throughput as a part of the same network's without Λ (paper: 0.913)."""
+    content = resize(content, side)
+    encoding, code = encode(model, content), style_code(model, style)
+    table = model.network.adjust(torch.ones(1, 3, device=content.device), code, encoding.colours)
+
+    def without() -> Tensor:
+        with torch.no_grad(), fast_arithmetic(content.device):
+            return model.network.transform.paint(encoding.features, table).float()
+
+    rounds = 8 if side <= SIDE else 3
+    moved = seconds(lambda: repaint(model, encoding, code, (1.0, 1.0, 1.0)), rounds)
+    return moved, seconds(without, rounds) / moved
+
+
 def report(options: Options) -> Iterator[str]:
     """Figure 7, figures on the pairs at α = 1, and randomness; see `accuracy`."""
     present(options.data, *FOLDERS["contents"])
@@ -141,6 +170,11 @@ def report(options: Options) -> Iterator[str]:
         yield row(
             f"{alphas[0]:g}", *(f"{mean(f[name] for f in found):.3f}" for name in ("style_distance", "structure_change", "ssim"))
         )
+    yield "\nA slider's move, Λ and T; throughput beside the same network's without Λ (paper: 0.913).\n"
+    yield head("px", "seconds", "with Λ / without")
+    for side in SIDES:
+        moved, part = speed(model, contents[0], styles[0], side)
+        yield row(str(side), f"{moved:.3f}", f"{part:.3f}")
     yield "\nRandom results: mean difference of two of a pair's, and style distance.\n"
     yield head("chance", "mean difference", "style distance")
     table: dict[str, list[tuple[float, float]]] = {}

@@ -216,16 +216,16 @@ def variations(live: Live, params: AdjustableParams) -> Iterator[Tensor]:
 
 
 @torch.no_grad()
-def distances(model: Painter, image: Tensor, style: Tensor) -> dict[str, Tensor]:
-    """Relative squared difference of Gram matrices at each of `STYLE_LAYERS`: what the three α weigh."""
+def grams(model: Painter, picture: Tensor) -> dict[str, Tensor]:
+    """Gram matrices (C, C) of (1, 3, H, W) at each of `STYLE_LAYERS`, at the side where styles are measured."""
+    with fast_arithmetic(picture.device):
+        found = model.vgg(resize(picture, max(STYLE_SIDE, least_side(picture))), STYLE_LAYERS)
+    vectors = {name: features[0].float().flatten(1) for name, features in found.items()}
+    return {name: v @ v.T / v.shape[1] for name, v in vectors.items()}
 
-    def grams(picture: Tensor) -> dict[str, Tensor]:
-        with fast_arithmetic(picture.device):
-            found = model.vgg(resize(picture, max(STYLE_SIDE, least_side(picture))), STYLE_LAYERS)
-        vectors = {name: f[0].float().flatten(1) for name, f in found.items()}
-        return {name: v @ v.T / v.shape[1] for name, v in vectors.items()}
 
-    ours, theirs = grams(image), grams(style)
+def distances(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Squared difference of Gram matrices relative to `theirs`, layer by layer: what the three α weigh."""
     return {n: (ours[n] - theirs[n]).square().sum() / theirs[n].square().sum().clamp(min=1e-12) for n in STYLE_LAYERS}
 
 
@@ -247,7 +247,8 @@ def run(
             parts.append(part)
             yield Step(i, n, name, image)
         extras[name] = torch.cat(parts, 2)
-    yield Step(n, n, "picture", image, distances(model, image, style), extras)
+    losses = distances(grams(model, image), grams(model, style))
+    yield Step(n, n, "picture", image, losses, extras)
 
 
 def load(device: torch.device, family: str) -> Painter:
