@@ -58,7 +58,7 @@ EMPTY = 5.0  # of 255: mean deviation of a crop's colours below which there is n
 WARM_UP, CLIP = 200, 1.0  # steps; norm of the gradient, which is usually 10 or 20: in effect every step counts alike
 LOST = 1e4  # norm of a gradient that is not worth a step
 AVERAGE = 0.999  # of the parameters, for what ships
-NORM_RATE = 0.01  # of the running means that losses are divided by
+NORM_RATE, CELLS = 0.01, 4  # of the running means that losses are divided by; how many each style layer has
 CODE_NOISE = 0.1  # standard deviations, added to style codes
 OWN_STYLE = 0.06  # of the crops get their own photograph as style: the code of "no change", for the strength slider
 PIXELS = 20.0  # weight of the mean difference to the photograph where nothing asks for another: at α = 000, or in its own style
@@ -78,7 +78,9 @@ class Recipe:
     crop: int  # px
     batch: int
     steps: int
-    style_weight: float = 1.0  # of a layer's normalised loss at α = 1, beside the content's 1
+    # Of the layers' normalised losses at α = 1, beside the content's 1. What conv2 and conv4 want is nearly what conv3 wants, and
+    # coarse features are the slowest to learn: with equal weights the sliders of conv3 and conv4 do nothing while the others are 1.
+    style_weights: tuple[float, float, float] = (1.5, 3.0, 4.0)
 
 
 RECIPES = {
@@ -266,16 +268,26 @@ def draw_alphas(n: int, generator: torch.Generator) -> Tensor:
     full = torch.rand(n, 1, generator=generator) < 0.5  # else the one that differs is anywhere between 0 and 1
     other = torch.where(full, 1.0, alphas)
     table = [
-        (0.12, torch.zeros(n, 3)),
-        (0.25, one * other),  # figure 7, left: others at 0
-        (0.12, torch.ones(n, 3)),
-        (0.16, 1 - one * other),  # right: others at 1
+        (0.10, torch.zeros(n, 3)),
+        (0.22, one * other),  # figure 7, left: others at 0
+        (0.10, torch.ones(n, 3)),
+        (0.25, 1 - one * other),  # right: others at 1
     ]
     for share, corner in table:
         chosen = (kind >= 0) & (kind < share)
         alphas = torch.where(chosen[:, None], corner, alphas)
         kind = torch.where(chosen, 2.0, kind - share)
     return alphas
+
+
+def cells(alphas: Tensor, k: int) -> Tensor:
+    """(N,): which of the running means the losses of layer `k` belong to, by its own α and the mean of the others.
+
+    A layer's loss is several times lower where its own α or the others' are high. With one mean for all, those losses would
+    hardly count, and a slider would do nothing while the others stand at 1.
+    """
+    others = (alphas.sum(1) - alphas[:, k]) / 2
+    return 2 * (alphas[:, k] > 0.5).long() + (others > 0.5).long()
 
 
 # ---- looking at it
@@ -379,7 +391,7 @@ class Trainer:
         parameters = list(self.network.parameters())
         self.optimiser = torch.optim.Adam(parameters, RATE, BETAS, fused=True)  # Λ and T in one: the public code forgot Λ
         self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
-        self.norms: dict[str, float] = {}
+        self.norms: dict[str, list[float]] = {}  # loss -> running mean in each of the `cells`
         self.step, self.grad_norm = 0, 0.0
 
     def state(self) -> dict:
@@ -395,6 +407,14 @@ class Trainer:
     def averaged(self) -> Adjustable:
         """The network with averaged parameters."""
         return Adjustable.from_tensors(self.average).to(self.device, memory_format=torch.channels_last)
+
+    def norm(self, name: str, values: Tensor, cell: Tensor) -> Tensor:
+        """What to divide losses (N,) by: the running means of their cells (N,), which these values move (equation 8)."""
+        now = values.detach().float()
+        means = self.norms.setdefault(name, [now.mean().item()] * CELLS)
+        for at, value in zip(cell.tolist(), now.tolist(), strict=True):
+            means[at] += NORM_RATE * (value - means[at])
+        return torch.tensor(means, device=self.device)[cell]
 
     def losses(self) -> dict[str, Tensor]:
         """Of a new batch: `content` (N,), each of `STYLE_LAYERS` (N,), and what is to be minimised, `total`."""
@@ -423,12 +443,11 @@ class Trainer:
             "content": (features[CONTENT_LAYER].float() - wanted).square().mean((1, 2, 3)),
             **style_losses(features, styles),
         }
-        for name, value in losses.items():
-            now = value.mean().item()
-            self.norms[name] = now if name not in self.norms else self.norms[name] + NORM_RATE * (now - self.norms[name])
-        total = losses["content"].mean() / self.norms["content"]
+        everywhere = torch.zeros(n, dtype=torch.long, device=self.device)
+        total = (losses["content"] / self.norm("content", losses["content"], everywhere)).mean()
         for k, name in enumerate(STYLE_LAYERS):
-            total = total + self.recipe.style_weight * (alphas[:, k] * losses[name]).mean() / self.norms[name]
+            weighted = alphas[:, k] * losses[name] / self.norm(name, losses[name], cells(alphas, k))
+            total = total + self.recipe.style_weights[k] * weighted.mean()
         untouched = torch.where(own.to(self.device), 1.0, (1 - alphas).prod(1))
         losses["pixels"] = untouched * (results - crops).abs().mean((1, 2, 3))
         return losses | {"total": total + PIXELS * losses["pixels"].mean()}
@@ -480,14 +499,15 @@ def train(
             with table.open("a") as file:
                 file.write(",".join([str(trainer.step), *line]) + "\n")
             sums = {}
-        progress(trainer.step, gradient=trainer.grad_norm, total=losses["total"].item(), **trainer.norms)
+        means = {name: sum(values) / len(values) for name, values in trainer.norms.items()}
+        progress(trainer.step, gradient=trainer.grad_norm, total=losses["total"].item(), **means)
         if trainer.step % WATCH_EVERY == 0:
             apart = watch.spread(trainer.network)
             print(f"step {trainer.step}: results at α = 000 and 111 differ by {apart:.4f}", flush=True)
             if trainer.step >= TRAP_STEPS and not apart >= TRAP:
                 raise SystemExit(
                     f"α has stopped mattering: results at α = 000 and 111 differ by {apart:.4f} only after {trainer.step} steps. "
-                    f"Look at {run}/grid_*.png, remove {run}/last.pt and train with a smaller code or a larger style weight."
+                    f"Look at {run}/grid_*.png, remove {run}/last.pt and train with a smaller code or larger style weights."
                 )
         if time.monotonic() - looked > 60 * minutes or trainer.step == recipe.steps:
             save_checkpoint(run / "last.pt", trainer.state())
@@ -509,7 +529,7 @@ def main() -> None:
     parser.add_argument("--style", type=Path, help="one style only: a picture")
     parser.add_argument("--recipe", choices=RECIPES, help="default: compact on a CPU, paper on a GPU")
     parser.add_argument("--steps", type=int, help="instead of the recipe's")
-    parser.add_argument("--style-weight", type=float, help="instead of the recipe's")
+    parser.add_argument("--style-weights", type=float, nargs=3, help="of conv2, conv3 and conv4 instead of the recipe's")
     parser.add_argument("--out", type=Path, help=f"default: {SHIPPED.name} among the weights; with --style in the run's folder")
     parser.add_argument("--run", type=Path, help="folder for checkpoint, grids and curves")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -518,7 +538,7 @@ def main() -> None:
     args = parser.parse_args()
     device = torch.device(args.device)
     recipe = RECIPES[args.recipe or ("compact" if device.type == "cpu" else "paper")]
-    turned = {"steps": args.steps, "style_weight": args.style_weight}
+    turned = {"steps": args.steps, "style_weights": args.style_weights}
     recipe = Recipe(**asdict(recipe) | {name: value for name, value in turned.items() if value is not None})
     run = args.run or RUNS / ("adjustable" if args.style is None else f"adjustable-{args.style.stem}")
     out = args.out or (SHIPPED if args.style is None else run / "final.safetensors")
