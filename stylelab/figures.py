@@ -53,6 +53,18 @@ SHEETS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
             "B without": {"task": "photo to photo", "refinement": False, "show": "b"},
         },
     },
+    "adjustable": {
+        **{
+            f"figure3-conv{k}": {
+                f"α{k} = {value:g}": {f"alpha_{i}": value if i == k else 0.0 for i in (2, 3, 4)}
+                for value in (0, 0.25, 0.5, 0.75, 1)
+            }
+            for k in (2, 3, 4)
+        },
+        "figure9-grid": {"α of conv3 down, of conv4 across": {"show": "grid", "sheets": "grid", "alpha_2": 0.0}},
+        "figure5-random": {"α, shadows, both": {"show": "variations", "sheets": "variations"}},
+        "strength": {f"strength {value:g}": {"strength": value} for value in (0, 0.25, 0.5, 0.75, 1)},
+    },
 }
 SHEET_PAIRS = {  # "": where a method has none of its own
     "": [("Cat", "Swirling night"), ("Pagoda", "Woodcut waves")],

@@ -111,17 +111,18 @@ def random_results(model: Painter, content: Tensor, style: Tensor, seed: int) ->
     }
 
 
-def seconds(work: Callable[[], object], rounds: int) -> float:
-    """Of one call, the fastest of `rounds` after one to warm up."""
-    work()
-    taken = []
-    for _ in range(rounds):
-        begun = time.perf_counter()
-        work()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        taken.append(time.perf_counter() - begun)
-    return min(taken)
+def seconds(*works: Callable[[], object], rounds: int) -> list[float]:
+    """Of one call of each, median of `rounds` in turns, after one to warm up."""
+    taken: list[list[float]] = [[] for _ in works]
+    for i in range(rounds + 1):
+        for work, times in zip(works, taken, strict=True):
+            begun = time.perf_counter()
+            work()
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            if i:
+                times.append(time.perf_counter() - begun)
+    return [median(times) for times in taken]
 
 
 def speed(model: Painter, content: Tensor, style: Tensor, side: int) -> tuple[float, float]:
@@ -130,13 +131,15 @@ def speed(model: Painter, content: Tensor, style: Tensor, side: int) -> tuple[fl
     encoding, code = encode(model, content), style_code(model, style)
     table = model.network.adjust(torch.ones(1, 3, device=content.device), code, encoding.colours)
 
-    def without() -> Tensor:
+    def without() -> None:
         with torch.no_grad(), fast_arithmetic(content.device):
-            return model.network.transform.paint(encoding.features, table).float()
+            model.network.transform.paint(encoding.features, table).float()
 
-    rounds = 8 if side <= SIDE else 3
-    moved = seconds(lambda: repaint(model, encoding, code, (1.0, 1.0, 1.0)), rounds)
-    return moved, seconds(without, rounds) / moved
+    def moved() -> None:
+        repaint(model, encoding, code, (1.0, 1.0, 1.0))
+
+    with_, alone = seconds(moved, without, rounds=21 if side <= SIDE else 5)
+    return with_, alone / with_
 
 
 def report(options: Options) -> Iterator[str]:

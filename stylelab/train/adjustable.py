@@ -79,7 +79,7 @@ class Recipe:
     batch: int
     steps: int
     # Of the layers' normalised losses at α = 1, beside the content's 1. What conv2 and conv4 want is nearly what conv3 wants, and
-    # coarse features are the slowest to learn: with equal weights the sliders of conv3 and conv4 do nothing while the others are 1.
+    # coarse features are learned last: with equal weights the sliders of conv3 and conv4 do nothing while the others are at 1.
     style_weights: tuple[float, float, float] = (1.5, 3.0, 4.0)
 
 
