@@ -10,7 +10,7 @@
 Where we leave the paper, or it leaves us the choice:
 - The paper trains one network for each style. Here Λ also reads a style code, so one network does every picture; trained with
   ``--style FILE`` it is the paper's model. Mixing two styles, and `strength`, are straight lines between codes: from the
-  content's own code, which was trained to change nothing, to the style's.
+  content's own to the style's; `strength` takes the α along, since only at 000 the picture is trained to be the photograph.
 - Λ also reads nine numbers of the content: means, deviations and correlations of its colours. Instance normalisation takes them
   away, and at α = 0 nothing could bring them back; there the picture is trained to be the photograph itself.
 - The networks that ship are narrower than Tables 1 and 2 (see weights/README.md); the classes have the paper's sizes by default.
@@ -55,7 +55,7 @@ class AdjustableParams(Params):
     alpha_3: float = knob(1.0, "Strokes (α conv3)", 0.0, 1.0, step=0.01, help="Weight of the style's middle-sized features.")
     alpha_4: float = knob(1.0, "Broad strokes (α conv4)", 0.0, 1.0, step=0.01, help="Weight of the style's largest features.")
     strength: float = knob(
-        1.0, "Strength", 0.0, 1.0, step=0.01, help="From the content's own style code (0) to the style's (1), whatever the α."
+        1.0, "Strength", 0.0, 1.0, step=0.01, help="From the photo (0) to the style as the other sliders have it (1)."
     )
     second: str = knob("none", "Second style", choices=("none", *NAMED), help="A style of the project's own to mix in.")
     mix: float = knob(0.5, "Mix", 0.0, 1.0, step=0.01, help="Share of the second style, where there is one.")
@@ -191,7 +191,8 @@ class Live:
             encoding = encode(self.model, shadowed(self.content, params.noise, generator))
         if second is None and params.second != "none":
             second = self.model.named[params.second].to(self.content.device)[None]
-        return repaint(self.model, encoding, blended(self.own, self.style, second, params), params.alphas)
+        alphas = tuple(params.strength * alpha for alpha in params.alphas)
+        return repaint(self.model, encoding, blended(self.own, self.style, second, params), alphas)
 
 
 def grid(live: Live, params: AdjustableParams) -> Iterator[Tensor]:
