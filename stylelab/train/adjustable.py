@@ -10,8 +10,16 @@ Style statistics are computed once for every picture, so that a step runs the ex
 A style's loss at a layer is the squared difference of Gram matrices (equation 1), relative to the style's own, so that pale
 and busy styles count alike, plus the same of the channels' means and deviations, which are learned sooner.
 
-α is uniform in [0, 1] for a part of the crops only; the others see corners of the cube, because that is where a network that
-has not understood α is found out. A run whose pictures are the same for all α stops with a message (`TRAP`).
+What it took to make the sliders do something (figure 7), each tried without first:
+- α is uniform in [0, 1] for a third of the crops only; the others see corners and edges of the cube (`draw_alphas`).
+- A style loss has a running mean for each quarter of the cube (`cells`): where the other sliders stand at 1 it is several times
+  lower, and divided by a common mean it hardly counts there.
+- Style weights well below the content's. With heavy ones everything is as stylised as it can be at α = 0.3 already, and the
+  last slider to move finds nothing left to do.
+- At α = 000, or in its own style, the result is also compared with the photograph itself (`PIXELS`): nothing else asks for its
+  colours, and without them T takes thousands of steps to find out that bright is bright.
+
+A run whose pictures are the same for all α stops with a message (`TRAP`).
 """
 
 from __future__ import annotations
@@ -78,9 +86,7 @@ class Recipe:
     crop: int  # px
     batch: int
     steps: int
-    # Of the layers' normalised losses at α = 1, beside the content's 1. What conv2 and conv4 want is nearly what conv3 wants, and
-    # coarse features are learned last: with equal weights the sliders of conv3 and conv4 do nothing while the others are at 1.
-    style_weights: tuple[float, float, float] = (1.5, 3.0, 4.0)
+    style_weights: tuple[float, float, float] = (0.35, 0.5, 1.0)  # of the layers' normalised losses at α = 1; the content's is 1
 
 
 RECIPES = {
