@@ -117,6 +117,13 @@ def test_one_style_needs_no_code():
         assert network(torch.rand(2, 3, 32, 32), torch.rand(2, 3)).shape == (2, 3, 32, 32)
 
 
+def test_the_method_runs_a_network_of_one_style(untrained, photo):
+    painter = Painter(Adjustable(*SMALL).requires_grad_(False), untrained())
+    content, params = photo(48, 64, 1), METHOD.settings("paper", size=64, sheets="both")
+    one, other = (drain(adjustable.run(painter, content, photo(64, 64, seed), params)).image for seed in (2, 3))
+    assert torch.equal(one, other)
+
+
 # ---- codes
 
 

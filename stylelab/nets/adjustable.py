@@ -265,8 +265,9 @@ class Adjustable(nn.Module):
         return network.eval().requires_grad_(False)
 
     def code(self, features: Mapping[str, Tensor], image: Tensor) -> Tensor:
-        """The standardised style code of a picture, (N, code); see `raw_code`."""
-        return self.standard(raw_code(features, image))
+        """The standardised style code of a picture, (N, code); see `raw_code`. A network of one style has codes of no numbers."""
+        raw = raw_code(features, image)
+        return self.standard(raw) if len(self.code_mean) else raw[:, :0]
 
     def colours(self, image: Tensor) -> Tensor | None:
         """The standardised colours of a content picture, (N, COLOURS); None for a network of one style."""
