@@ -272,9 +272,12 @@ def test_alphas_see_corners_and_the_inside():
 def test_losses_have_a_running_mean_for_each_corner():
     alphas = torch.tensor([[0.0, 0.0, 0.0], [1.0, 0.2, 0.1], [0.1, 1.0, 0.9], [1.0, 1.0, 0.6]])
     assert training.cells(alphas, 0).tolist() == [0, 2, 1, 3] and training.cells(alphas, 2).tolist() == [0, 1, 3, 3]
-    trainer = SimpleNamespace(norms={}, device=torch.device("cpu"))
+    trainer = SimpleNamespace(norms={}, device=torch.device("cpu"), step=0, recipe=RECIPE)
     values = torch.tensor([4.0, 8.0])
     assert training.Trainer.norm(trainer, "x", values, torch.tensor([0, 2])).tolist() == pytest.approx([5.98, 6.02])
+    assert trainer.norms["x"] == pytest.approx([5.98, 6, 6.02, 6])
+    trainer.step = RECIPE.steps - 1  # near the end they stand still
+    training.Trainer.norm(trainer, "x", values, torch.tensor([0, 2]))
     assert trainer.norms["x"] == pytest.approx([5.98, 6, 6.02, 6])
 
 

@@ -14,8 +14,10 @@ What it took to make the sliders do something (figure 7):
 - α is uniform in [0, 1] for a third of the crops only; the others see corners and edges of the cube (`draw_alphas`).
 - A style loss has a running mean for each quarter of the cube (`cells`): where the other sliders stand at 1 it is several times
   lower, and divided by a common mean it hardly counts there.
-- Style weights well below the content's. With heavy ones everything is as stylised as it can be at α = 0.3 already, and the
+- Style weights not far from the content's. With heavy ones everything is as stylised as it can be at α = 0.3 already, and the
   last slider to move finds nothing left to do.
+- The running means stand still towards the end (`SETTLED`). Divided by means that follow them, losses are minimised as their
+  logarithms are, and that has no balance: whichever of content and style is ahead takes all.
 - At α = 000, or in its own style, the result is also compared with the photograph itself (`PIXELS`): nothing else asks for its
   colours, and without them T takes thousands of steps to find out that bright is bright.
 
@@ -65,6 +67,7 @@ RATE, BETAS = 1e-3, (0.9, 0.999)  # Tables 1 and 2
 EMPTY = 5.0  # of 255: mean deviation of a crop's colours below which there is nothing to paint
 WARM_UP, CLIP = 200, 1.0  # steps; norm of the gradient, which is usually 10 or 20: in effect every step counts alike
 LOST = 1e4  # norm of a gradient that is not worth a step
+SETTLED = 0.74  # part of the steps after which the running means stand still
 AVERAGE = 0.999  # of the parameters, for what ships
 NORM_RATE, CELLS = 0.01, 4  # of the running means that losses are divided by; how many each style layer has
 CODE_NOISE = 0.1  # standard deviations, added to style codes
@@ -86,11 +89,11 @@ class Recipe:
     crop: int  # px
     batch: int
     steps: int
-    style_weights: tuple[float, float, float] = (0.3, 0.4, 0.9)  # of the layers' normalised losses at α = 1; the content's is 1
+    style_weights: tuple[float, float, float] = (0.65, 0.65, 1.4)  # of the layers' normalised losses at α = 1; the content's is 1
 
 
 RECIPES = {
-    "compact": Recipe((16, 48, 96), 5, 256, 4, 128, 4, 15_000),  # CPU: about an hour on one core
+    "compact": Recipe((16, 48, 96), 5, 256, 4, 128, 4, 11_700),  # CPU: about 50 minutes on one core
     "paper": Recipe(WIDTHS, BLOCKS, LAMBDA_WIDTH, LAMBDA_DEPTH, 256, 8, 200_000),  # a GPU
 }
 
@@ -418,8 +421,9 @@ class Trainer:
         """What to divide losses (N,) by: the running means of their cells (N,), which these values move (equation 8)."""
         now = values.detach().float()
         means = self.norms.setdefault(name, [now.mean().item()] * CELLS)
+        rate = NORM_RATE if self.step < SETTLED * self.recipe.steps else 0.0
         for at, value in zip(cell.tolist(), now.tolist(), strict=True):
-            means[at] += NORM_RATE * (value - means[at])
+            means[at] += rate * (value - means[at])
         return torch.tensor(means, device=self.device)[cell]
 
     def losses(self) -> dict[str, Tensor]:
