@@ -75,7 +75,7 @@ def plot(curves: dict[float, dict[str, list[float]]], path: Path) -> None:
     for panel, (others, by_layer) in enumerate(curves.items()):
         left, top, width, height = panel * 460 + 50, 40, 380, 280
         draw.rectangle((left, top, left + width, top + height), outline="grey")
-        draw.text((left, 15), f"median style loss, relative to α = 0; others at {others:g}", "black")
+        draw.text((left, 15), f"median style loss, relative to alpha = 0; others at {others:g}", "black")
         for mark in (0, 0.25, 0.5, 0.75, 1):
             draw.text((left - 32, top + height * (1 - mark) - 6), f"{mark:g}", "black")
             draw.text((left + width * mark - 6, top + height + 8), f"{mark:g}", "black")
