@@ -68,6 +68,18 @@ SHEETS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
         "figure14-style-weight": {f"{weight}": {"style_weight": weight} for weight in (0.2, 0.4, 0.6, 0.8)},
         "figure15-seeds": {f"seed {seed}": {"seed": seed} for seed in range(5)},
     },
+    "adjustable": {
+        **{
+            f"figure3-conv{k}": {
+                f"α{k} = {value:g}": {f"alpha_{i}": value if i == k else 0.0 for i in (2, 3, 4)}
+                for value in (0, 0.25, 0.5, 0.75, 1)
+            }
+            for k in (2, 3, 4)
+        },
+        "figure9-grid": {"α of conv3 down, of conv4 across": {"show": "grid", "sheets": "grid", "alpha_2": 0.0}},
+        "figure5-random": {"α, shadows, both": {"show": "variations", "sheets": "variations"}},
+        "strength": {f"strength {value:g}": {"strength": value} for value in (0, 0.25, 0.5, 0.75, 1)},
+    },
 }
 SHEET_PAIRS = {  # "": where a method has none of its own
     "": [("Cat", "Swirling night"), ("Pagoda", "Woodcut waves")],

@@ -19,9 +19,9 @@ from torch import Tensor
 from . import images, metrics
 from .errors import BadInput, StylelabError
 from .method import Method, Step, drain
-from .methods import analogy, dtp, nnst
+from .methods import adjustable, analogy, dtp, nnst
 
-METHODS: dict[str, Method] = {method.name: method for method in (nnst.METHOD, analogy.METHOD, dtp.METHOD)}
+METHODS: dict[str, Method] = {method.name: method for method in (nnst.METHOD, analogy.METHOD, dtp.METHOD, adjustable.METHOD)}
 
 LOADERS: dict[str, Callable[[Any], Tensor]] = {  # kind of `Input` -> what reads one
     "mask": images.load_mask,

@@ -128,6 +128,10 @@ class Method:
     sheets: tuple[str, ...] = ()  # extras to be looked at by themselves: strips, charts
     views: tuple[str, ...] = ()  # kinds of views beside before/after that the page draws: keys of `ui.views.VIEWS`
     inputs: tuple[Input, ...] = ()  # what it can take beside content and style
+    # For the view "live sliders": (model, content, style, size, **inputs) -> a pair that has been looked at. Called with `Params`
+    # it gives a picture (1, 3, H, W) at once; `on(content, size)` is another content's. The view turns `live_knobs`.
+    live: Callable[..., Any] | None = None
+    live_knobs: tuple[str, ...] = ()
 
     def settings(self, preset: str = "paper", **values: Any) -> Params:
         """The checked `Params` of a preset with some knobs turned; a value of None leaves the preset's.

@@ -6,13 +6,17 @@ import math
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from stylelab import METHODS, accuracy, job
 from stylelab.__main__ import main
+from stylelab.accuracy import adjustable as figure7
 from stylelab.accuracy import analogy, dtp
 from stylelab.images import to_pil
 from stylelab.matching import relative
 from stylelab.method import Step
+from stylelab.methods.adjustable import Painter
+from stylelab.nets.adjustable import Adjustable
 
 SHIFT = (6, -3)  # x, y of the made-up flow
 
@@ -268,3 +272,61 @@ def test_modules_are_called_as_their_methods():
 def test_tables_are_markdown():
     assert accuracy.head("a", "b").splitlines() == ["| a | b |", "| --- | --- |"]
     assert accuracy.row("1", "2") == "| 1 | 2 |"
+
+
+# ---- figure 7 of adjustable style transfer
+
+
+@pytest.fixture
+def pairs(tmp_path, photo):
+    """Two contents and two styles in the layout of the evaluation data, among files that are neither."""
+    for folder, name in (
+        ("nnst", "content_C1"),
+        ("nnst", "style_S1"),
+        ("dia", "1photo2style_08_BP"),
+        ("dia", "4photo2photo_01_BP"),
+    ):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        to_pil(photo(48, 64, len(name))).save(tmp_path / folder / f"{name}.jpg")
+    (tmp_path / "deep_photo").mkdir()
+    for name in ("01_content.jpg", "01_content_mask.png", "01_style.jpg"):
+        to_pil(photo(48, 64, 5)).save(tmp_path / "deep_photo" / name)
+    return tmp_path
+
+
+def test_which_pictures_are_contents_and_which_styles(pairs):
+    assert len(figure7.pictures(pairs, "contents", 20)) == 2 and len(figure7.pictures(pairs, "styles", 10)) == 2
+    assert len(figure7.pictures(pairs, "contents", 1)) == 1
+    assert all(max(p.shape[-2:]) == 256 for p in figure7.pictures(pairs, "styles", 10))
+
+
+def test_a_sweep_counts_what_the_sliders_do(monkeypatch):
+    """A network whose loss at a layer is its α taken from one, twice as much for the second content."""
+    layers = figure7.STYLE_LAYERS
+    monkeypatch.setattr(figure7, "style_code", lambda *_: None)
+    monkeypatch.setattr(figure7, "encode", lambda _, content: content)
+    monkeypatch.setattr(figure7, "repaint", lambda _, encoding, code, alphas: (encoding, alphas))
+    monkeypatch.setattr(figure7, "grams", lambda _, picture: picture)
+    monkeypatch.setattr(
+        figure7,
+        "distances",
+        lambda ours, _: {n: torch.tensor(ours[0] * (1 - a)) for n, a in zip(layers, ours[1], strict=True)},
+    )
+    for others in (0.0, 1.0):
+        found = figure7.sweep(None, [1.0, 2.0, 3.0], [0, 0], others)
+        for name in layers:
+            assert found[name] == pytest.approx([2 * (1 - a) for a in figure7.STEPS], abs=1e-6)
+
+
+def test_the_report_of_figure_7(pairs, tmp_path, photo, untrained, monkeypatch):
+    code = 2 * (4 + 8 + 16 + 32) + 9
+    painter = Painter(Adjustable((4, 6, 8), 1, 16, 1, code).requires_grad_(False), untrained())
+    monkeypatch.setattr(job, "model_of", lambda *_: painter)
+    monkeypatch.setattr("stylelab.metrics.load_extractor", lambda *_: untrained())
+    monkeypatch.setattr(figure7, "PLOT", tmp_path / "plot.png")
+    monkeypatch.setattr(figure7, "SIDE", 64)
+    monkeypatch.setattr(figure7, "SIDES", (64,))
+    lines = list(figure7.report(accuracy.Options(pairs, device="cpu", pairs=1)))
+    assert sum(line.startswith("| conv") for line in lines) == 6
+    assert Image.open(tmp_path / "plot.png").size == (920, 380)
+    assert any(line.startswith("| noise on γ and β (5.4) |") for line in lines)

@@ -249,3 +249,31 @@ def test_a_phone_has_no_sideways_scrolling(browser, url, theme):
     upload(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.close()
+
+
+def test_live_sliders(page):
+    """The picture follows the sliders; Randomise moves them; a film plays."""
+    page.get_by_role("tab", name="Adjustable").click()
+    upload(page, method="adjustable")
+    knob(page, "size", 128, "adjustable")
+    page.click("#adjustable-run")
+    wait_for_status(page, "Done", method="adjustable")
+    page.wait_for_selector("#adjustable-live img")
+
+    def moved(act):
+        before = page.get_attribute("#adjustable-live img", "src")
+        begun = time.monotonic()
+        act()
+        page.wait_for_function(
+            "before => document.querySelector('#adjustable-live img').src !== before", arg=before, timeout=10_000
+        )
+        return time.monotonic() - begun
+
+    moved(lambda: knob(page, "live-alpha_4", 0.2, "adjustable"))
+    moved(lambda: page.click("#adjustable-live-random"))
+    page.click("#adjustable-live-keep")
+    wait_for_text(page, "adjustable-live-told", "Remembered", 10)
+    moved(lambda: knob(page, "live-strength", 0.0, "adjustable"))
+    page.click("#adjustable-live-film")
+    wait_for_text(page, "adjustable-live-told", "frames in", 60)
+    page.wait_for_selector("#adjustable-live-video video")

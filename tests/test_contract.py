@@ -12,28 +12,44 @@ from PIL import Image
 from stylelab import METHODS, job
 from stylelab.images import fitted_size
 from stylelab.method import Params, drain, knobs
+from stylelab.methods.adjustable import AXES, Painter
+from stylelab.nets.adjustable import NAMED, Adjustable
+
+
+def painter(untrained) -> Painter:
+    network = Adjustable((4, 6, 8), 1, 16, 1, code=2 * (4 + 8 + 16 + 32) + 9).requires_grad_(False)
+    return Painter(network, untrained(), {name: torch.randn(len(network.code_mean)) for name in NAMED})
+
 
 MODELS = {  # method -> an untrained model
     "nnst": lambda untrained: untrained(),
     "analogy": lambda untrained: untrained().padded("replicate"),
     "dtp": lambda untrained: untrained().padded("replicate"),
+    "adjustable": painter,
 }
 QUICK = {  # method -> knobs that make a job short
     "nnst": {"size": 64, "iterations": 2},
     "analogy": {"size": 64, "match_size": 64, "deconvolution_steps": 5, "search_iterations": 2},
     "dtp": {"size": 64, "square": 64, "training_steps": 2, "fit_steps": 2, "samples": 64},
+    "adjustable": {"size": 64},
 }
 LIVELY = {  # (method, knob) -> what else a job needs before that knob matters
     ("nnst", "seed"): {"size": 128},  # up to 127 px feature splitting compares every position
     ("analogy", "refinement"): {"task": "photo to photo"},
     ("analogy", "match_size"): {"match_size": 128},
+    ("adjustable", "seed"): {"noise": 3},
+    ("adjustable", "mix"): {"second": "mosaic"},
+}
+ALIKE = {  # choices that do what the default does, by the paper, or that add pictures beside the result
+    ("analogy", "task"): {"style to style"},
+    ("adjustable", "sheets"): {"grid", "variations", "both"},
+    ("adjustable", "grid_axes"): {*AXES},
 }
 TRIED = {  # (method, knob) -> another value, where the far end of the range takes long
     ("dtp", "training_steps"): 6,
     ("dtp", "fit_steps"): 6,
     ("dtp", "square"): 96,
 }
-ALIKE = {("analogy", "task"): {"style to style"}}  # choices that do what the default does, by the paper
 SHAPES = [(64, 64), (61, 83), (97, 33), (30, 40), (200, 68)]  # (height, width): odd, narrow, smaller and larger than the result
 
 

@@ -11,7 +11,7 @@ PACKAGE = "stylelab"
 FLOORS = (
     {"errors"},
     {"images", "memory", "method", "precision", "pyramid", "colour", "bilateral", "weights", "examples"},
-    {"features", "matching", "nets"},
+    {"features", "matching", "nets", "video"},
     {"losses"},
     {"metrics"},
     {"methods", "train"},

@@ -1,16 +1,18 @@
 """Views of a result: pointing at one picture marks the matched place in the other."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import gradio as gr
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from stylelab import METHODS
+from stylelab import METHODS, job, video
 from stylelab.images import load_picture
 from stylelab.job import Result
-from stylelab.ui.views import VIEW_SIDE, VIEWS, MatchMap, marked, matched
+from stylelab.ui.views import VIEW_SIDE, VIEWS, LiveSliders, MatchMap, between, marked, matched, there_and_back
 
 RED = (255, 61, 129)
 
@@ -72,7 +74,7 @@ def shown(view):
     content, style = (load_picture(Image.new("RGB", size, "grey")) for size in ((100, 50), (40, 80)))
     to_b = np.array([[[0.75, 0.75], [0.25, 0.75]], [[0.75, 0.25], [0.25, 0.25]]], np.float32)
     to_a = np.full((2, 2, 2), 0.25, np.float32)
-    return view.finished(content, style, Result(Image.new("RGB", (8, 8)), {}, {}, {"a_to_b": to_b, "b_to_a": to_a}))
+    return view.finished(content, style, Result(Image.new("RGB", (8, 8)), {}, {}, {"a_to_b": to_b, "b_to_a": to_a}), {})
 
 
 def test_a_result_is_shown_large_enough_to_point_at(view, shown):
@@ -110,3 +112,96 @@ def test_a_click_before_any_result_changes_nothing():
 
 def test_a_new_run_hides_the_map(view):
     assert view.hidden()[view.place]["visible"] is False
+
+
+# ---- live sliders
+
+
+@pytest.fixture
+def live(monkeypatch, photo):
+    """The view of the adjustable tab after a job, with a pair that answers with a grey of its settings."""
+    method = METHODS["adjustable"]
+
+    class Pair:
+        def __init__(self, content=None):
+            self.content = content
+
+        def __call__(self, params):
+            grey = (params.alpha_2 + params.alpha_3 + params.alpha_4) / 3
+            return torch.full((1, 3, 32, 48), grey) if self.content is None else self.content * grey
+
+        def on(self, content, size):
+            assert max(content.shape[-2:]) == size
+            return Pair(content)
+
+    monkeypatch.setattr(job, "model_of", lambda *_: None)
+    monkeypatch.setattr("stylelab.ui.views.job.METHODS", {"adjustable": replace(method, live=lambda *_: Pair())})
+    with gr.Blocks():
+        view = LiveSliders("adjustable")
+    params = {name: value for name, value in vars(method.settings("paper", size=64, alpha_3=0.5)).items() if name != "seed"}
+    report = {"preset": "paper", "params": params, "seed": 7}
+    picture = load_picture(np.zeros((32, 48, 3), np.uint8))
+    return view, view.finished(picture, picture, Result(Image.new("RGB", (48, 32)), {}, report), {})
+
+
+def turned(view, changed, **values):
+    """The sliders as the job left them, some of them moved."""
+    return [values.get(name, changed[slider]) for name, slider in zip(view.names, view.sliders, strict=True)]
+
+
+def test_the_sliders_begin_where_the_job_was(live):
+    view, changed = live
+    assert dict(zip(view.names, turned(view, changed), strict=True)) | {"alpha_3": 0.5, "seed": 7} == dict(
+        zip(view.names, turned(view, changed), strict=True)
+    )
+    assert changed.keys() <= set(view.outputs) and view.hidden().keys() <= set(view.outputs)
+
+
+def test_a_move_repaints(live):
+    view, changed = live
+    kept = changed[view.kept]
+    moved = view.moved(kept, *turned(view, changed, alpha_2=0.0, alpha_4=0.4))
+    assert moved.size == (48, 32) and moved.getpixel((0, 0)) == (76,) * 3  # (0 + 0.5 + 0.4) / 3 of 255
+    assert view.moved(None, *turned(view, changed)) == gr.skip()
+
+
+def test_randomise_moves_the_sliders(live):
+    view, changed = live
+    picture, *values = view.drawn(changed[view.kept], *turned(view, changed))
+    now = dict(zip(view.names, values, strict=True))
+    assert {name for name, value in now.items() if value != changed[view.sliders[view.names.index(name)]]} <= set(
+        METHODS["adjustable"].live_knobs[:3]
+    )
+    grey = sum(now[f"alpha_{k}"] for k in (2, 3, 4)) / 3
+    assert picture.getpixel((0, 0))[0] == pytest.approx(255 * grey, abs=1)
+
+
+def test_a_film_goes_there_and_back(live):
+    view, changed = live
+    kept = changed[view.kept]
+    assert "Remember" in view.filmed(kept, None, *turned(view, changed))[1]
+    other, _ = view.remembered(kept, *turned(view, changed, alpha_2=0.0, alpha_3=0.0, alpha_4=0.0))
+    shown, told = view.filmed(kept, other, *turned(view, changed, alpha_2=0.9, alpha_3=0.9, alpha_4=0.9))
+    _, frames = video.frames(shown["value"], 48)
+    greys = [frame.mean().item() for frame in frames]
+    assert told.startswith(f"{len(greys)} frames") and max(greys) == pytest.approx(0.9, abs=0.03) and greys[0] < 0.03
+    assert greys.index(max(greys)) == pytest.approx(len(greys) / 2, abs=1)
+
+
+def test_a_clip_is_painted(live, tmp_path):
+    view, changed = live
+    kept = changed[view.kept]
+    video.write(tmp_path / "in.mp4", [torch.full((1, 3, 64, 128), 0.8)] * 3, 12.0)
+    shown, told = view.painted(kept, str(tmp_path / "in.mp4"), *turned(view, changed, alpha_2=0.5, alpha_3=0.5, alpha_4=0.5))
+    _, frames = video.frames(shown["value"], 256)
+    assert told.startswith("3 frames") and all(frame.mean().item() == pytest.approx(0.4, abs=0.03) for frame in frames)
+    (tmp_path / "bad.mp4").write_text("no")
+    assert "bad.mp4 is not a video" in view.painted(kept, str(tmp_path / "bad.mp4"), *turned(view, changed))[1]
+
+
+def test_settings_between():
+    method = METHODS["adjustable"]
+    one, other = method.settings("paper", alpha_2=0.0, noise=0), method.settings("paper", alpha_2=1.0, noise=4)
+    assert between(one, other, 0.25).alpha_2 == 0.25 and between(one, other, 0.25).noise == 0
+    assert between(one, other, 1.0) == other and between(one, other, 0.0) == one
+    assert there_and_back(3) == [0, 0.5, 1, 0.5]

@@ -558,7 +558,8 @@ def load(device: torch.device, family: str) -> VGG:
     return load_extractor("vgg19", family, device).padded("replicate")
 
 
-OFFICIAL = {"temperature": 0.01, "centring": "over channels", "patch": "3x3", "decoder": "residual", "cycle": "pictures"}
+BORROWED = {"temperature": 0.01, "centring": "over channels", "decoder": "residual", "cycle": "pictures"}
+OFFICIAL = BORROWED | {"patch": "3x3"}
 METHOD = Method(
     name="dtp",
     title="Deep Translation Prior",
@@ -570,7 +571,7 @@ METHOD = Method(
     presets={
         "paper": {},
         "official": OFFICIAL,
-        "fast": OFFICIAL | {"patch": "1x1", "square": 192, "samples": 1024, "training_steps": 100},
+        "fast": BORROWED | {"square": 192, "samples": 1024, "training_steps": 100},
     },
     load=load,
     run=run,

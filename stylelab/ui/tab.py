@@ -198,7 +198,7 @@ def tab(method: Method) -> None:
         changed = {
             status: watch.status(step),
             live: gr.Image(value=preview(step), visible=True),
-            curve: gr.LinePlot(value=watch.curve(step), title=f"Loss: {', '.join(step.losses)}", visible=True),
+            curve: gr.LinePlot(value=watch.curve(step), title=f"Loss: {', '.join(step.losses)}", visible=bool(step.losses)),
         }
         if watch.shown == 1:  # what the job before this one left
             changed |= {part: gr.update(visible=False) for part in after}
@@ -206,7 +206,7 @@ def tab(method: Method) -> None:
                 changed |= view.hidden()
         return changed
 
-    def finished(content: Picture, style: Picture, result: job.Result) -> dict:
+    def finished(content: Picture, style: Picture, result: job.Result, given: dict[str, Any]) -> dict:
         kept = {"result": result.image, **result.extras}
         before = to_pil(content.rgb).resize(result.image.size)
         said, file = summary(result), None
@@ -227,7 +227,7 @@ def tab(method: Method) -> None:
             reuse: gr.Button(visible=True),
         }
         for view in views:
-            changed |= view.finished(content, style, result)
+            changed |= view.finished(content, style, result, given)
         return changed
 
     def compared(chosen, kept):
@@ -248,6 +248,7 @@ def tab(method: Method) -> None:
             for declared in taken:
                 given = [next(rest) for _ in parts[declared]]
                 options[declared.name] = next((value for value in given if value is not None), None)
+            extra = {declared.name: options[declared.name] for declared in taken if options[declared.name] is not None}
             if shuffle:
                 options["seed"] = random.randrange(2**31)
             watch = Watch()
@@ -256,7 +257,7 @@ def tab(method: Method) -> None:
                 if item is None:
                     yield {status: gr.skip()}
                 else:
-                    yield stepped(watch, item) if isinstance(item, Step) else finished(content, style, item)
+                    yield stepped(watch, item) if isinstance(item, Step) else finished(content, style, item, extra)
 
         return on_run, [content, style, preset, shuffle, *widgets.values(), *(part for key in taken for part in parts[key])]
 

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
 from PIL import Image, ImageDraw
+from torch import Tensor
 
-from .. import job
+from .. import job, video
+from ..errors import StylelabError
 from ..images import Picture, fitted_size, to_pil
+from ..method import Params, knobs
+from .widgets import widget
 
 Size = tuple[int, int]  # width, height; or x, y
 VIEW_SIDE = 768  # px; a view is for pointing at, not for the finest detail
+FILM_SECONDS, FILM_RATE = 2.0, 12.0  # of a transition, there and back
+CLIP_SIDE = 256  # px, long side of a stylised clip on a CPU; a GPU has time for the result's own size
+KEPT = 3600  # seconds that films stay on the server
 
 
 class MatchMap:
@@ -37,8 +52,8 @@ class MatchMap:
         """What to show while a job runs."""
         return {self.place: gr.update(visible=False)}
 
-    def finished(self, content: Picture, style: Picture, result: job.Result) -> dict:
-        """What to show of a result."""
+    def finished(self, content: Picture, style: Picture, result: job.Result, given: dict[str, Any]) -> dict:
+        """What to show of a result, and of the `Input`s that it was made with."""
         pictures = [to_pil(p.rgb) for p in (content, style)]
         pictures = [p.resize(fitted_size(*p.size, VIEW_SIDE)) for p in pictures]
         return {
@@ -87,4 +102,132 @@ def marked(picture: Image.Image, point: tuple[int, int]) -> Image.Image:
     return picture
 
 
-VIEWS = {"match map": MatchMap}
+class LiveSliders:
+    """Sliders that the picture follows while they are dragged, and films of what they do.
+
+    After a job the pair is kept as the method's `live` sees it; a move then costs one pass of the network.
+    """
+
+    def __init__(self, name: str):
+        self.method = job.METHODS[name]
+        self.kept = gr.State(None)  # (the pair looked at, the settings it came from)
+        self.other = gr.State(None)  # remembered settings: where a film begins
+        declared = [f for f in knobs(self.method.params) if f.name in self.method.live_knobs]
+        with gr.Accordion("Live: the picture follows the sliders", open=True, visible=False) as self.place:
+            self.shown = gr.Image(label="Live", format="jpeg", interactive=False, buttons=[], height=420, elem_id=f"{name}-live")
+            self.sliders = [widget(f, f.default, f"{name}-live-{f.name}") for f in declared]
+            with gr.Row():
+                shuffle = gr.Button("Randomise", elem_id=f"{name}-live-random", min_width=100)
+                keep = gr.Button("Remember", elem_id=f"{name}-live-keep", min_width=100)
+                film = gr.Button("Film from there to here", elem_id=f"{name}-live-film", min_width=100)
+            with gr.Accordion("A whole clip", open=False):
+                clip = gr.Video(label="Your clip: its first seconds are painted", sources=["upload"], height=220)
+                paint = gr.Button("Paint the clip", elem_id=f"{name}-live-clip")
+            self.told = gr.Markdown(elem_id=f"{name}-live-told")
+            self.film = gr.Video(label="Film", interactive=False, visible=False, elem_id=f"{name}-live-video")
+        self.names = [f.name for f in declared]
+        self.outputs = [self.kept, self.other, self.place, self.shown, *self.sliders, self.told, self.film]
+        quick = dict(api_visibility="private", show_progress="hidden", concurrency_id=f"{name}-live", concurrency_limit=1)
+        slow = dict(api_visibility="private", show_progress_on=self.told, concurrency_limit=1, concurrency_id="device")
+        for slider in self.sliders:
+            slider.input(self.moved, [self.kept, *self.sliders], self.shown, trigger_mode="always_last", **quick)
+        shuffle.click(self.drawn, [self.kept, *self.sliders], [self.shown, *self.sliders], **quick)
+        keep.click(self.remembered, [self.kept, *self.sliders], [self.other, self.told], **quick)
+        film.click(self.filmed, [self.kept, self.other, *self.sliders], [self.film, self.told], **slow)
+        paint.click(self.painted, [self.kept, clip, *self.sliders], [self.film, self.told], **slow)
+
+    def hidden(self) -> dict:
+        """What to show while a job runs."""
+        return {self.place: gr.update(visible=False)}
+
+    def finished(self, content: Picture, style: Picture, result: job.Result, given: dict[str, Any]) -> dict:
+        """What to show of a result, and of the `Input`s that it was made with."""
+        report = result.report
+        device = job.device_called("auto")
+        model = job.model_of(self.method.name, device, "auto")
+        params = self.method.settings(report["preset"], **report["params"], seed=report["seed"])
+        others = {name: picture.rgb.to(device) for name, picture in given.items()}
+        pair = self.method.live(model, content.rgb.to(device), style.rgb.to(device), max(result.image.size), **others)
+        return {
+            self.kept: (pair, params),
+            self.other: None,
+            self.place: gr.update(visible=True),
+            self.shown: result.image.convert("RGB"),
+            **{slider: getattr(params, name) for name, slider in zip(self.names, self.sliders, strict=True)},
+            self.told: "",
+            self.film: gr.update(value=None, visible=False),
+        }
+
+    def settings(self, kept: Any, values: tuple) -> Params:
+        """The job's settings with the sliders as they stand; nothing is drawn at random any more."""
+        turned = dict(zip(self.names, values, strict=True))
+        plain = {"randomise": False} if hasattr(kept[1], "randomise") else {}
+        return replace(self.method.settings(**{**vars(kept[1]), **turned}), **plain)
+
+    def moved(self, kept: Any, *values: Any) -> Any:
+        """A slider was moved."""
+        return to_pil(kept[0](self.settings(kept, values))) if kept else gr.skip()
+
+    def drawn(self, kept: Any, *values: Any) -> tuple:
+        """The paper's random weights, on the sliders where they can be seen and moved on."""
+        if not kept:
+            return (gr.skip(), *[gr.skip()] * len(values))
+        values = [
+            round(random.random(), 2) if name.startswith("alpha") else v for name, v in zip(self.names, values, strict=True)
+        ]
+        return self.moved(kept, *values), *values
+
+    def remembered(self, kept: Any, *values: Any) -> tuple:
+        """The sliders as they stand are where a film begins."""
+        return (self.settings(kept, values), "Remembered. Move the sliders, then make the film.") if kept else (None, "")
+
+    def filmed(self, kept: Any, other: Any, *values: Any) -> tuple:
+        """A film from the remembered settings to these and back."""
+        if not kept or other is None:
+            return gr.skip(), "Press Remember first, then move the sliders: the film goes from there to here."
+        here = self.settings(kept, values)
+        return self.written(kept[0](between(other, here, t)) for t in there_and_back(round(FILM_SECONDS * FILM_RATE)))
+
+    def painted(self, kept: Any, clip: Any, *values: Any) -> tuple:
+        """A clip, frame by frame, in the style and with the settings of the sliders."""
+        if not kept or not clip:
+            return gr.skip(), "Choose a clip first."
+        params, pair = self.settings(kept, values), kept[0]
+        device = job.device_called("auto")
+        side = CLIP_SIDE if device.type == "cpu" else params.size
+        try:
+            rate, frames = video.frames(clip, side)
+        except StylelabError as error:
+            return gr.skip(), f"⚠️ {error}"
+        return self.written((pair.on(frame.to(device), side)(params) for frame in frames), rate)
+
+    def written(self, pictures: Iterator[Tensor], rate: float = FILM_RATE) -> tuple:
+        """The film on the page, and what to say about it."""
+        for old in Path(tempfile.gettempdir()).glob("stylelab-film-*/*.mp4"):
+            with contextlib.suppress(OSError):
+                if time.time() - old.stat().st_mtime > KEPT:
+                    shutil.rmtree(old.parent)
+        path, begun = Path(tempfile.mkdtemp(prefix="stylelab-film-")) / f"{self.method.name}.mp4", time.perf_counter()
+        try:
+            n = video.write(path, pictures, rate)
+        except StylelabError as error:
+            return gr.skip(), f"⚠️ {error}"
+        return gr.update(value=str(path), visible=True), f"{n} frames in {time.perf_counter() - begun:.1f} s."
+
+
+def between(one: Params, other: Params, t: float) -> Params:
+    """Settings on the way from one to another: numbers go evenly, choices change in the middle."""
+    mixed = {}
+    for name, a in vars(one).items():
+        b = getattr(other, name)
+        mixed[name] = (1 - t) * a + t * b if isinstance(a, float) else a if t < 0.5 else b
+    return type(one)(**mixed)
+
+
+def there_and_back(n: int) -> list[float]:
+    """n numbers from 0 to 1, evenly, and the same back, so that the film can be played over and over."""
+    up = [i / (n - 1) for i in range(n)]
+    return up + up[-2:0:-1]
+
+
+VIEWS = {"match map": MatchMap, "live sliders": LiveSliders}
