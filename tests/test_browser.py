@@ -163,13 +163,13 @@ def test_pointing_at_a_picture_shows_its_match_in_the_other(page):
         box = picture.bounding_box()
         point = round(box["width"] * 0.45), round(box["height"] * 0.4)  # the picture may not fill its place
         picture.click(position=dict(zip("xy", point, strict=True)))
-        wait_for_text(page, "analogy-map-told", "(pixels as shown)", 20)
-        page.wait_for_function(
-            f"document.querySelector('#analogy-map-told').innerText.startsWith({said!r})"
-            f"&& document.querySelector('#analogy-map-{other} img').getAttribute('src') != {before!r}",
+        told = page.wait_for_function(  # read where it is waited for: while it is drawn anew the place is empty for a moment
+            f"() => {{ const told = document.querySelector('#analogy-map-told').innerText; return told.startsWith({said!r})"
+            f" && told.includes('(pixels as shown)')"
+            f" && document.querySelector('#analogy-map-{other} img').getAttribute('src') != {before!r} && told }}",
             timeout=20_000,
         )
-        x, y = map(int, re.findall(r"\d+", page.inner_text("#analogy-map-told"))[:2])
+        x, y = map(int, re.findall(r"\d+", told.json_value())[:2])
         wide, high, shown_wide, shown_high = picture.evaluate(
             "img => [img.naturalWidth, img.naturalHeight, img.clientWidth, img.clientHeight]"
         )

@@ -134,7 +134,7 @@ def test_every_knob_is_an_option_in_both_spellings(name, monkeypatch, capsys):
         assert {knob: getattr(asked[-1], f"knob_{knob}") for knob in declared} == {knob: f"<{knob}>" for knob in declared}
     assert main([name, *GOOD]) == 0
     given = {key.removeprefix("knob_"): value for key, value in vars(asked[-1]).items() if key.startswith("knob_")}
-    assert given == dict.fromkeys(declared)
+    assert given == dict.fromkeys([*declared, *(declared_input.name for declared_input in METHODS[name].inputs)])
 
 
 def test_inputs_are_options_in_both_spellings(folder, made, capsys):
