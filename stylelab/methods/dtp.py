@@ -19,7 +19,8 @@ Where we leave the paper, or it leaves us the choice:
 - Step 6. The square answer is blurred (the warped picture has 64 x 64 places) and cannot be laid over the photo as it is. The fit
   is to the answer's colours at that coarseness, to the reference's Gram matrices on the untouched extractor and of its colours,
   and to the photo by SSIM, the paper's own measure. Nearest patches say nothing of how much of each there is: they left haze.
-- Style and content layers, their weights, 3 x 3 patches, cosine distances and 2048 random places a layer are the authors' code's.
+- Style and content layers, their weights, 3 x 3 patches, cosine distances and random places are the authors' code's; they compare
+  2048 places of a layer, we 1024 unless it is `official`.
 - The decoder's last layer has no ReLU, else half of the colours were out of reach; its weights begin as He et al.'s.
 - `cycle` = features divides equation 16 by the features' own mean square: trained features otherwise shrink until it is nothing.
 - Convolutions of the extractor repeat the border instead of padding zeros, which left a frame.
@@ -140,7 +141,7 @@ class DTPParams(Params):
     share: float = knob(
         1 / 9, "Decoder's share", 0.0, 1.0, step=0.01, help="In the answer, beside the warped picture (λw).", advanced=True
     )
-    samples: int = knob(2048, "Places compared", 64, 4096, step=64, help="At random in each layer and step.", advanced=True)
+    samples: int = knob(1024, "Places compared", 64, 4096, step=64, help="At random in each layer and step.", advanced=True)
     square: int = knob(256, "Square", 64, 512, step=16, help="Side in pixels that training works at.", advanced=True)
     fit_steps: int = knob(
         80, "Steps at full resolution", 1, 300, step=1, help="Updates of the colour transforms (ours).", advanced=True
@@ -559,7 +560,7 @@ def load(device: torch.device, family: str) -> VGG:
 
 
 BORROWED = {"temperature": 0.01, "centring": "over channels", "decoder": "residual", "cycle": "pictures"}
-OFFICIAL = BORROWED | {"patch": "3x3"}
+OFFICIAL = BORROWED | {"patch": "3x3", "samples": 2048}
 METHOD = Method(
     name="dtp",
     title="Deep Translation Prior",
@@ -571,7 +572,7 @@ METHOD = Method(
     presets={
         "paper": {},
         "official": OFFICIAL,
-        "fast": BORROWED | {"square": 192, "samples": 1024, "training_steps": 100},
+        "fast": BORROWED | {"square": 192, "training_steps": 100},
     },
     load=load,
     run=run,
