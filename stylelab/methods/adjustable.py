@@ -32,6 +32,7 @@ from torch import Tensor, nn
 from .. import weights
 from ..features import VGG, load_extractor
 from ..images import least_side, resize
+from ..losses import gram
 from ..method import Input, Method, Params, Step, knob
 from ..nets.adjustable import CODE_LAYERS, NAMED, STYLE_LAYERS, Adjustable
 from ..precision import fast_arithmetic
@@ -222,8 +223,7 @@ def grams(model: Painter, picture: Tensor) -> dict[str, Tensor]:
     """Gram matrices (C, C) of (1, 3, H, W) at each of `STYLE_LAYERS`, at the side where styles are measured."""
     with fast_arithmetic(picture.device):
         found = model.vgg(resize(picture, max(STYLE_SIDE, least_side(picture))), STYLE_LAYERS)
-    vectors = {name: features[0].float().flatten(1) for name, features in found.items()}
-    return {name: v @ v.T / v.shape[1] for name, v in vectors.items()}
+    return {name: gram(features.float()) for name, features in found.items()}
 
 
 def distances(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
