@@ -288,4 +288,6 @@ METHOD = Method(
     views=("live sliders",),
     live=Live.of,
     live_knobs=(*ALPHAS, "strength", "second", "mix", "noise", "seed"),
+    live_drawn=ALPHAS,
+    live_still={"randomise": False},
 )

@@ -190,14 +190,6 @@ def statistics(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return vectors @ vectors.transpose(1, 2) / vectors.shape[2], mean, deviation
 
 
-def gram_losses(features: dict[str, Tensor], styles: Styles) -> dict[str, Tensor]:
-    """Squared difference of Gram matrices relative to the style's, (N,) for each of `STYLE_LAYERS`: 0 for equal, 1 for black."""
-    return {
-        name: (statistics(features[name])[0] / styles.scale[name].view(-1, 1, 1) - styles.grams[name]).square().sum((1, 2))
-        for name in STYLE_LAYERS
-    }
-
-
 def style_losses(features: dict[str, Tensor], styles: Styles) -> dict[str, Tensor]:
     """What is trained on, (N,) for each of `STYLE_LAYERS`; see the module's docstring."""
     losses = {}
