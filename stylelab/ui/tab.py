@@ -262,7 +262,10 @@ def tab(method: Method) -> None:
     for declared, (upload, painting) in ((key, both) for key, both in parts.items() if key.of):
         changed = {"content": content, "style": style}[declared.of]
         changed.change(lambda picture: (None, picture), changed, [upload, painting], show_progress="hidden", **light)
-    stop.click(lambda: "Stopped. The preview is how far it came.", None, status, cancels=running, **light)
+    # Said only when the job is closed: what a slow browser still has to draw of it would come after the word and replace it.
+    stop.click(None, None, None, cancels=running, **light).then(
+        lambda: "Stopped. The preview is how far it came.", None, status, **light
+    )
     set_by_preset = [knob for knob in turnable if knob != "seed"]
     preset.input(
         lambda chosen: [getattr(method.settings(chosen), knob) for knob in set_by_preset],
