@@ -138,7 +138,7 @@ class Method:
     live: Callable[..., Any] | None = None
     live_knobs: tuple[str, ...] = ()
     live_drawn: tuple[str, ...] = ()  # of `live_knobs`, those between 0 and 1 that its Randomise draws
-    live_still: Mapping[str, Any] = field(default_factory=dict)  # knobs that stand at a value while sliders move
+    live_start: Callable[[Params], Params] = lambda params: params  # a job's settings with what it drew in place of drawing
 
     def settings(self, preset: str = "paper", **values: Any) -> Params:
         """The checked `Params` of a preset with some knobs turned; a value of None leaves the preset's.

@@ -85,6 +85,10 @@ class AdjustableParams(Params):
             return tuple(torch.rand(3, generator=torch.Generator().manual_seed(self.seed)).tolist())
         return self.alpha_2, self.alpha_3, self.alpha_4
 
+    def drawn(self) -> AdjustableParams:
+        """The same with the α as they are, whether they were drawn or not."""
+        return replace(self, randomise=False, **dict(zip(ALPHAS, self.alphas, strict=True)))
+
 
 class Painter(nn.Module):
     """The network, the extractor that reads style codes for it, and named codes that need no picture.
@@ -289,5 +293,5 @@ METHOD = Method(
     live=Live.of,
     live_knobs=(*ALPHAS, "strength", "second", "mix", "noise", "seed"),
     live_drawn=ALPHAS,
-    live_still={"randomise": False},
+    live_start=AdjustableParams.drawn,
 )

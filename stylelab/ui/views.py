@@ -140,7 +140,7 @@ class LiveSliders:
         report = result.report
         device = job.device_called("auto")
         model = job.model_of(self.method.name, device, "auto")
-        params = self.method.settings(report["preset"], **report["params"], seed=report["seed"])
+        params = self.method.live_start(self.method.settings(report["preset"], **report["params"], seed=report["seed"]))
         others = {name: picture.rgb.to(device) for name, picture in given.items()}
         pair = self.method.live(model, content.rgb.to(device), style.rgb.to(device), max(result.image.size), **others)
         return {
@@ -154,9 +154,8 @@ class LiveSliders:
         }
 
     def settings(self, kept: Any, values: tuple) -> Params:
-        """The job's settings with the sliders as they stand; nothing is drawn at random any more."""
-        turned = dict(zip(self.names, values, strict=True))
-        return self.method.settings(**vars(kept[1]) | turned | dict(self.method.live_still))
+        """The job's settings with the sliders as they stand."""
+        return self.method.settings(**vars(kept[1]) | dict(zip(self.names, values, strict=True)))
 
     def moved(self, kept: Any, *values: Any) -> Any:
         """A slider was moved."""
