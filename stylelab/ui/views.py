@@ -116,7 +116,8 @@ class LiveSliders:
                 keep = gr.Button("Remember", elem_id=f"{name}-live-keep", min_width=100)
                 film = gr.Button("Film from there to here", elem_id=f"{name}-live-film", min_width=100)
             with gr.Accordion("A whole clip", open=False):
-                clip = gr.Video(label="Your clip: its first seconds are painted", sources=["upload"], height=220)
+                label = "Your clip: its first seconds are painted"
+                clip = gr.Video(label=label, sources=["upload"], height=220, elem_id=f"{name}-live-source")
                 paint = gr.Button("Paint the clip", elem_id=f"{name}-live-clip")
             self.told = gr.Markdown(elem_id=f"{name}-live-told")
             self.film = gr.Video(label="Film", interactive=False, visible=False, elem_id=f"{name}-live-video")
