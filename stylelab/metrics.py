@@ -73,7 +73,7 @@ def statistics(vgg: VGG, batches: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def frechet_distance(mean: Tensor, covariance: Tensor, other_mean: Tensor, other_covariance: Tensor) -> float:
-    """Between two normal distributions (Dowson & Landau 1982; Heusel et al. 2017, equation 6): |m - m'|² + tr(C + C' - 2 (C C')^½)."""
+    """Between two normal distributions, |m - m'|² + tr(C + C' - 2 (C C')^½) (Dowson & Landau 1982; Heusel et al. 2017, eq. 6)."""
     values = torch.linalg.eigvals(covariance @ other_covariance).real.clamp(min=0)
     traces = covariance.trace() + other_covariance.trace() - 2 * values.sqrt().sum()
     return ((mean - other_mean).square().sum() + traces).item()

@@ -95,7 +95,7 @@ class PGGAN(nn.Module):
             x = pixel_norm(x)
             if k == 0:  # a 4x4 convolution with padding 3 of one pixel
                 weight = (layer.weight * layer.scale).flip(2, 3)
-                x = torch.einsum("nz,czyx->ncyx", x, weight) + layer.bias.view(-1, 1, 1)
+                x = torch.einsum("nz,czyx->ncyx", x, weight) + layer.bias.view(len(weight), *layer.bias.shape[1:] or (1, 1))
             else:
                 x = layer(x if k % 2 else upsample(x))
             x = F.leaky_relu(x, LEAK)
@@ -155,6 +155,7 @@ class PGGAN(nn.Module):
             blocks = sum(bool(re.fullmatch(r"output\d+\.weight", name)) for name in tensors)
             widths = [len(tensors[f"output{b}.weight"][0]) for b in range(blocks)]
             network = cls(widths, tensors["layer0.weight"].shape[1])
+            network.layer0.bias = nn.Parameter(torch.zeros_like(tensors["layer0.bias"].float()))  # the zoo's: one for each place
             network.load_state_dict({name: tensors[name].float() for name in network.state_dict()})
         except (KeyError, RuntimeError, IndexError) as error:
             raise ValueError(f"not a PGGAN generator: {str(error).splitlines()[-1].strip()}") from None
@@ -162,4 +163,23 @@ class PGGAN(nn.Module):
 
 
 def _from_zoo(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    raise NotImplementedError
+    """pytorch_GAN_zoo's parameters under genforce's names.
+
+    There the norm follows each convolution instead of preceding the next, which is the same. The first layer is a linear one with
+    a bias for every place, biases are scaled along with the weights, and toRGB has the gain of a layer with an activation.
+    """
+    plain = {name.replace(".module.", "."): value.float() for name, value in tensors.items()}
+
+    def layer(old: str, new: str, gain: float = 1.0) -> dict[str, Tensor]:
+        weight, bias = plain[f"{old}.weight"], plain[f"{old}.bias"]
+        return {f"{new}.weight": weight * gain, f"{new}.bias": bias * (2 / weight[0].numel()) ** 0.5}
+
+    first = layer("formatLayer", "layer0", 4.0)  # as a convolution it has 16 times as many inputs
+    first = {name: value.unflatten(0, (-1, 4, 4)) for name, value in first.items()}
+    first["layer0.weight"] = first["layer0.weight"].permute(0, 3, 1, 2).flip(2, 3)
+    found = first | layer("groupScale0.0", "layer1")
+    for b in range(sum(bool(re.fullmatch(r"toRGBLayers\.\d+\.weight", name)) for name in plain)):
+        found |= layer(f"toRGBLayers.{b}", f"output{b}", 2**0.5)
+        for i in range(2 if b else 0):
+            found |= layer(f"scaleLayers.{b - 1}.{i}", f"layer{2 * b + i}")
+    return found

@@ -1,4 +1,4 @@
-"""The generator of "A Style-Based Generator Architecture for GANs" (Karras et al., CVPR 2019; version 1), cut in two like `PGGAN`.
+"""The generator of "A Style-Based Generator Architecture for GANs" (Karras et al., CVPR 2019), cut in two like `PGGAN`.
 
 Figure 1 of the paper: a mapping network takes the pixel-normalised code z to w; the synthesis network starts from a constant, and
 after each of two layers a resolution adds noise (one picture of it, scaled by channel), a bias, leaky ReLU 0.2, and adaptive
@@ -206,11 +206,11 @@ class StyleGAN(nn.Module):
             widths = [len(tensors[f"synthesis.output{b}.weight"][0]) for b in range(blocks)]
             network = cls(widths, tensors["mapping.dense0.weight"].shape[1], depth)
             state = {name: tensors[name].float() for name in network.state_dict()}
+            for b in range(1, blocks):
+                if 4 << b >= FUSED_FROM:
+                    name = f"synthesis.layer{2 * b}.weight"
+                    state[name] = state[name].flip(2, 3)
+            network.load_state_dict(state)
         except (KeyError, IndexError, RuntimeError) as error:
             raise ValueError(f"not a StyleGAN generator: {str(error).splitlines()[-1].strip()}") from None
-        for b in range(1, blocks):
-            if 4 << b >= FUSED_FROM:
-                name = f"synthesis.layer{2 * b}.weight"
-                state[name] = state[name].flip(2, 3)
-        network.load_state_dict(state)
         return network.eval().requires_grad_(False)

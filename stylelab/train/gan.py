@@ -4,13 +4,14 @@
     python -m stylelab.train.gan --arch pggan DATA --until 32   stop when 32 px are done; without it, later, it goes on to 64
     python -m stylelab.train.gan --arch pggan DATA --export     write the generator as it is into weights/
 
-DATA is a folder with ``cats-64/*.zip``, or one with zip files of square JPEGs. Training starts at 8x8; a new resolution is faded in
-(Karras et al. 2018). The loss is the non-saturating one (Goodfellow et al. 2014) with the penalty R1 every `LAZY` steps (Mescheder et
-al. 2018; Karras et al. 2020). Real and made pictures alike are augmented before the critic sees them (Zhao et al. 2020). Networks
-learn at equalised rates, the critic looks at deviations within groups of pictures, and what ships is a running mean of the generator.
+DATA is a folder with ``cats-64/*.zip``, or one with zip files of square JPEGs. Training starts at 8x8, and each new resolution
+is faded in (Karras et al. 2018). The loss is the non-saturating one (Goodfellow et al. 2014) with the penalty R1 at every
+`LAZY`th step (Mescheder et al. 2018; Karras et al. 2020). Real and made pictures alike are augmented before the critic sees them
+(Zhao et al. 2020). Networks learn at equalised rates, the critic looks at deviations within groups of pictures, and what ships
+is a running mean of the generator. Heads on the compact extractor's features help the critic, see `Critic`.
 
-Every few minutes `RUN/last.pt`, a sheet of samples and a line of `RUN/log.csv` are written: mean losses, and the Fréchet distance of
-`SAMPLES` pictures to all real ones at 64 px (`statistics`).
+Every few minutes `RUN/last.pt`, a sheet of samples and a line of `RUN/log.csv` are written: mean losses, and the Fréchet distance
+of `SAMPLES` pictures to all real ones at 64 px (`metrics.statistics`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import time
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -163,8 +165,7 @@ class Critic(nn.Module):
         self.widths = tuple(widths)
         self.rgb = nn.ModuleList(Equalised((width, 3, 1, 1)) for width in widths)
         self.blocks = nn.ModuleList(
-            nn.ModuleList([Equalised((high, high, 3, 3)), Equalised((low, high, 3, 3))])
-            for low, high in zip(widths, widths[1:], strict=False)
+            nn.ModuleList([Equalised((high, high, 3, 3)), Equalised((low, high, 3, 3))]) for low, high in pairwise(widths)
         )
         self.last = Equalised((widths[0], widths[0] + 1, 3, 3))
         self.dense = Equalised((widths[0], 16 * widths[0]))
@@ -248,8 +249,8 @@ class Trainer:
 
     @property
     def blend(self) -> float:
-        """Part of the half resolution in the pictures: falls from 1 to 0 while a new resolution is faded in."""
-        return 0.0 if self.side == FIRST else max(0.0, 1 - self.shown / self.recipe.fade)
+        """Part of the half resolution in the pictures: falls from almost 1 to 0 while a new resolution is faded in."""
+        return 0.0 if self.side == FIRST else max(0.0, 1 - (self.shown + self.recipe.batch) / self.recipe.fade)
 
     @property
     def lod(self) -> float:
