@@ -1,16 +1,25 @@
 """Generators: the public layouts' equations, composing layers, and training in the small."""
 
+import csv
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from PIL import Image
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
+from stylelab import metrics
+from stylelab.images import to_pil
 from stylelab.nets.pggan import PGGAN, widths_for
 from stylelab.nets.stylegan import StyleGAN, _InstanceNorm, blur
+from stylelab.train import gan as training
+from stylelab.train import save_checkpoint
+from stylelab.train.gan import Critic, Recipe
 from stylelab.weights import read_tensors
 
 WIDTHS, LATENT = (8, 6, 5, 4), 7  # of the small generators: 32 px, no two widths alike
@@ -296,3 +305,135 @@ def test_noise_and_truncation_of_stylegan():
     assert (network.synthesise(network.truncate(w, 1.0, 8)) - network(z)).abs().max() < 1e-5
     mean = network.synthesise(network.truncate(w, 0.0, 8))
     assert (mean[0] - mean[1]).abs().max() < 1e-5  # everything is the mean w's picture
+
+
+# ---- training
+
+
+@pytest.fixture
+def faces(tmp_path, photo) -> Path:
+    """A folder as the training expects it: twelve JPEGs in a zip file, and something else beside them."""
+    folder = tmp_path / "data"
+    (folder / "cats-64").mkdir(parents=True)
+    with zipfile.ZipFile(folder / "cats-64" / "cats-0.zip", "w") as pack:
+        pack.writestr("README.txt", "cats")
+        for seed in range(12):
+            data = io.BytesIO()
+            to_pil(photo(64, 64, seed)).save(data, "JPEG", quality=95)
+            pack.writestr(f"cat_{seed}.jpg", data.getvalue())
+    return folder
+
+
+def tiny() -> Recipe:
+    images = {8: 24, 16: 32, 32: 16, 64: 16}
+    return Recipe((6, 5, 4, 3, 2), 5, (4, 4, 3, 3, 2), 2, 8, 16, images, 0.5)
+
+
+def test_read_pictures(faces, photo):
+    pictures = training.read_pictures(faces)
+    assert pictures.shape == (12, 3, 64, 64) and pictures.dtype == torch.uint8
+    assert (pictures[3].float() - photo(64, 64, 3)[0] * 255).abs().mean() < 6
+    assert torch.equal(training.read_pictures(faces / "cats-64"), pictures)
+    with pytest.raises(SystemExit, match="cats-64"):
+        training.read_pictures(faces.parent)
+
+
+def test_augmentation(photo):
+    images = torch.cat([photo(16, 16, seed) for seed in range(8)]) * 2 - 1
+    assert (training.augment(images, 0.0, seeded()) - images).abs().max() < 1e-5
+    ours = training.augment(images, 1.0, seeded())
+    assert ours.shape == images.shape and torch.equal(ours, training.augment(images, 1.0, seeded()))
+    assert all((a - b).abs().mean() > 0.1 for a, b in zip(ours, images, strict=True))
+    half = training.augment(images.repeat(50, 1, 1, 1), 0.5, seeded(1))
+    same = (half - images.repeat(50, 1, 1, 1)).abs().amax((1, 2, 3)) < 1e-5
+    assert 0.05 < same.float().mean() < 0.25  # an eighth, and those that moved by nothing
+    flat = torch.full((400, 3, 16, 16), 0.5)
+    cut_out = (training.augment(flat, 1.0, seeded(2)) == 0).all(1).float().mean((1, 2))
+    assert cut_out.min() > 0.05 and cut_out.max() < 0.6  # a square of half the side, perhaps across the edge, and what moved in
+
+
+def test_augmentation_moves_whole_pixels_and_is_differentiable(photo, monkeypatch):
+    image = (photo(16, 16, 3) * 2 - 1).requires_grad_()
+    made = training.augment(image, 1.0, seeded(4))
+    (slope,) = torch.autograd.grad(made.sum(), image)
+    assert slope.isfinite().all() and slope.abs().max() > 0
+    monkeypatch.setattr(torch, "rand", lambda n, *shape, generator: torch.full((n, *shape), 0.99 if shape == (2,) else 0.5))
+    moved = training.augment(image, 0.6, seeded())  # up and to the left by two; cut out at the far corner
+    assert (moved[..., :11, :11] - image[..., 2:13, 2:13]).abs().max() < 1e-5
+    assert (moved[..., 11:, 11:] == 0).all()
+
+
+def test_the_critic_looks_at_groups():
+    """What a picture is worth depends on the others of its own group, and on no other's."""
+    torch.manual_seed(0)
+    critic = Critic((6, 5, 4), (3,))
+    images, features = torch.randn(8, 3, 16, 16, generator=seeded()), torch.randn(8, 3, 8, 8, generator=seeded(1))
+    before = critic(images, [features])
+    assert [answer.shape for answer in before] == [(8, 1), (8, 16)]
+    images[0] += 1
+    after = critic(images, [features])
+    assert (after[0] != before[0])[:4].all() and torch.equal(after[0][4:], before[0][4:])
+    assert torch.equal(after[1], before[1])
+    half = critic(images, [features], 0.999999)[0]
+    assert (half - critic(F.avg_pool2d(images, 2), [features])[0]).abs().max() < 1e-3
+
+
+def test_frechet_distance():
+    """Of independent normal numbers: squared differences of means and of deviations."""
+    mean, other = torch.tensor([0.0, 1.0], dtype=torch.double), torch.tensor([3.0, 1.0], dtype=torch.double)
+    covariance, wider = (torch.diag(torch.tensor(d, dtype=torch.double)) for d in ([1.0, 4.0], [4.0, 25.0]))
+    assert abs(metrics.frechet_distance(mean, covariance, mean, covariance)) < 1e-9
+    assert abs(metrics.frechet_distance(mean, covariance, other, wider) - (9 + 1 + 9)) < 1e-9
+
+
+def test_statistics(untrained, photo):
+    images, vgg = torch.cat([photo(32, 32, seed) for seed in range(6)]), untrained()
+    mean, covariance = metrics.statistics(vgg, images.split(4))
+    features = vgg(images, metrics.FRECHET_LAYERS)
+    vectors = torch.cat([features[name].mean((2, 3)) for name in metrics.FRECHET_LAYERS], 1)
+    assert (mean - vectors.mean(0)).abs().max() < 0.02 * vectors.abs().max()  # bf16
+    assert covariance.shape == (len(mean), len(mean)) and torch.allclose(covariance, covariance.T)
+    assert abs(metrics.frechet_distance(mean, covariance, mean, covariance)) < 1e-6
+
+
+@pytest.mark.parametrize("arch", ["pggan", "stylegan"])
+def test_a_run_taken_up_again_ends_as_an_unbroken_one(arch, faces, tmp_path, monkeypatch, untrained):
+    monkeypatch.setattr(training, "SAMPLES", 100)
+    monkeypatch.setattr(training, "load_extractor", lambda *_: untrained())
+    pictures, cpu = training.read_pictures(faces), torch.device("cpu")
+    unbroken = training.train(arch, pictures, tiny(), cpu, tmp_path / "a")
+    assert unbroken.step == 11 and unbroken.side == 64
+
+    def stopped(*args):
+        save_checkpoint(*args)
+        raise KeyboardInterrupt
+
+    for _ in range(5):  # after a step each time
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(training, "save_checkpoint", stopped)
+            training.train(arch, pictures, tiny(), cpu, tmp_path / "b", minutes=0)
+    resumed = training.train(arch, pictures, tiny(), cpu, tmp_path / "b")
+    ours, theirs = resumed.averaged().state_dict(), unbroken.averaged().state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+    rows = list(csv.DictReader((tmp_path / "a" / "log.csv").open()))
+    assert [(int(row["images"]), int(row["side"])) for row in rows] == [(24, 8), (56, 16), (72, 32), (88, 64)]
+    assert all(float(row["frechet"]) > 0 for row in rows)
+    for row in rows:
+        with Image.open(tmp_path / "a" / f"samples_{int(row['images']):07d}.png") as picture:
+            assert picture.size == (12 * 64, 8 * 64)
+
+
+@pytest.mark.parametrize("arch", ["pggan", "stylegan"])
+def test_what_ships_stops_at_the_resolution_that_was_reached(arch, faces, tmp_path, monkeypatch, untrained):
+    monkeypatch.setattr(training, "SAMPLES", 100)
+    monkeypatch.setattr(training, "load_extractor", lambda *_: untrained())
+    monkeypatch.setattr(training, "RECIPES", {"cpu": tiny()})
+    given = [str(faces), "--arch", arch, "--run", str(tmp_path / "run"), "--out", str(tmp_path / "out.safetensors")]
+    for more, side in ((["--until", "16", "--images", "16=48"], 16), (["--export"], 16), (["--until", "32"], 32)):
+        monkeypatch.setattr("sys.argv", ["gan", *given, "--device", "cpu", *more])
+        training.main()
+        tensors = load_file(tmp_path / "out.safetensors")
+        network = (PGGAN if arch == "pggan" else StyleGAN).from_tensors(tensors)
+        assert network.resolution == side and {tensor.dtype for tensor in tensors.values()} == {torch.float16}
+        assert network(torch.randn(2, 5)).isfinite().all()

@@ -21,7 +21,7 @@ import csv
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -453,7 +453,8 @@ def main() -> None:
     args = parser.parse_args()
     device = torch.device(args.device)
     recipe = RECIPES[args.recipe or ("cpu" if device.type == "cpu" else "gpu")]
-    recipe.images.update((int(px), int(n)) for px, n in (item.split("=") for item in args.images))
+    images = {int(px): int(n) for px, n in (item.split("=") for item in args.images)}
+    recipe = replace(recipe, images=recipe.images | images)
     run, out = args.run or RUNS / f"gan-{args.arch}", args.out or SHIPPED / f"gan-{args.arch}.safetensors"
     pictures = read_pictures(args.data)
     if args.export:
