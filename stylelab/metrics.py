@@ -14,6 +14,7 @@ from .losses import gram, gram_difference, ssim
 from .precision import fast_arithmetic
 
 STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1")  # Gatys et al. 2016, without conv5_1
+FRECHET_LAYERS = ("conv3_4", "conv4_4")  # fur and eyes; the compact extractor's widths give 192 numbers
 SIDE = 256  # pictures are compared at this long side, so that figures of different jobs can be
 
 
@@ -53,9 +54,6 @@ def compare(image: Tensor, content: Tensor, style: Tensor) -> dict[str, float]:
         "structure_change": round(structure_change(vgg, image, content), 4),
         "ssim": round(ssim(image, content).item(), 4),
     }
-
-
-FRECHET_LAYERS = ("conv3_4", "conv4_4")
 
 
 @torch.no_grad()

@@ -326,7 +326,7 @@ def faces(tmp_path, photo) -> Path:
 
 def tiny() -> Recipe:
     images = {8: 24, 16: 32, 32: 16, 64: 16}
-    return Recipe((6, 5, 4, 3, 2), 5, (4, 4, 3, 3, 2), 2, 8, 16, images, 0.5)
+    return Recipe(8, 16, images, 0.5, (6, 5, 4, 3, 2), (4, 4, 3, 3, 2), 5, 2)
 
 
 def test_read_pictures(faces, photo):
