@@ -247,6 +247,14 @@ class Trainer:
         """How far the pictures are from full resolution, in halvings."""
         return (4 << (len(self.recipe.widths) - 1)).bit_length() - self.side.bit_length() + self.blend
 
+    def grow(self) -> None:
+        """On to twice the resolution. Its toRGB starts at a tenth of its strength, so that what is faded in is grey, not gaudy."""
+        self.side, self.shown = 2 * self.side, 0
+        with torch.no_grad():
+            for name, value in [*self.generator.named_parameters(), *self.average.items()]:
+                if name.endswith(f"output{self.side.bit_length() - 3}.weight"):
+                    value.mul_(0.1)
+
     def averaged(self) -> PGGAN | StyleGAN:
         """The generator with averaged parameters, cut to the resolution that it has reached."""
         return type(self.generator).from_tensors(cut(self.average, self.side)).to(self.device, memory_format=torch.channels_last)
@@ -408,7 +416,7 @@ def train(
         if trainer.shown >= recipe.images[trainer.side]:
             look()
             looked, sums = time.monotonic(), {}
-            trainer.side, trainer.shown = 2 * trainer.side, 0
+            trainer.grow()
         figures = trainer.advance()
         for name, value in figures.items():
             sums.setdefault(name, []).append(value)
