@@ -248,7 +248,7 @@ class Trainer:
         return (4 << (len(self.recipe.widths) - 1)).bit_length() - self.side.bit_length() + self.blend
 
     def grow(self) -> None:
-        """On to twice the resolution. Its toRGB starts at a tenth of its strength, so that what is faded in is grey, not gaudy."""
+        """On to twice the resolution. Its toRGB starts at a tenth of its strength: what is faded in is grey, not gaudy."""
         self.side, self.shown = 2 * self.side, 0
         with torch.no_grad():
             for name, value in [*self.generator.named_parameters(), *self.average.items()]:
