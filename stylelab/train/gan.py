@@ -403,6 +403,9 @@ def train(
         return trainer.step + (sum(rest) - trainer.shown) // recipe.batch
 
     def look() -> None:
+        nonlocal looked, sums
+        if not sums:  # taken up again where a resolution had ended
+            return
         means = {name: sum(values) / len(values) for name, values in sums.items() if values}
         place = {"images": trainer.step * recipe.batch, "side": trainer.side, "blend": trainer.blend}
         line = place | means | {"seconds": time.monotonic() - looked, "frechet": watch.look()}
@@ -410,12 +413,12 @@ def train(
             csv.writer(file).writerow([f"{line[name]:.6g}" if name in line else "" for name in COLUMNS])
         print(", ".join(f"{name} {value:.4g}" for name, value in line.items()), flush=True)
         save_checkpoint(run / "last.pt", trainer.state())
+        looked, sums = time.monotonic(), {}
 
     progress, looked, sums = Progress(total(), trainer.step, 30.0), time.monotonic(), {}
     while trainer.side < until or trainer.shown < recipe.images[trainer.side]:
         if trainer.shown >= recipe.images[trainer.side]:
             look()
-            looked, sums = time.monotonic(), {}
             trainer.grow()
         figures = trainer.advance()
         for name, value in figures.items():
@@ -423,13 +426,16 @@ def train(
         progress(trainer.step, side=trainer.side, blend=trainer.blend, **figures)
         if time.monotonic() - looked > 60 * minutes:
             look()
-            looked, sums = time.monotonic(), {}
     look()
     return trainer
 
 
 def export(network: PGGAN | StyleGAN, path: Path) -> None:
-    """Write the parameters as fp16 safetensors, in genforce's layout."""
+    """Write the parameters as fp16 safetensors, in genforce's layout.
+
+    `from_tensors` ignores other names: there is room beside them for the mean and the covariance of what an extractor sees in
+    samples, as ``reference.mean`` and ``reference.covariance``.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({name: value.detach().cpu().half().contiguous() for name, value in network.state_dict().items()}, path)
 
