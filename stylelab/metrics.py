@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -9,8 +11,10 @@ from torch.nn import functional as F
 from .features import VGG, load_extractor
 from .images import least_side, resize
 from .losses import gram, gram_difference, ssim
+from .precision import fast_arithmetic
 
 STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1")  # Gatys et al. 2016, without conv5_1
+FRECHET_LAYERS = ("conv3_4", "conv4_4")  # fur and eyes; the compact extractor's widths give 192 numbers
 SIDE = 256  # pictures are compared at this long side, so that figures of different jobs can be
 
 
@@ -50,3 +54,24 @@ def compare(image: Tensor, content: Tensor, style: Tensor) -> dict[str, float]:
         "structure_change": round(structure_change(vgg, image, content), 4),
         "ssim": round(ssim(image, content).item(), 4),
     }
+
+
+@torch.no_grad()
+def statistics(vgg: VGG, batches: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean (C,) and covariance (C, C) over pictures (N, 3, H, W) in [0, 1] of what the extractor sees in each: its activations at
+    `FRECHET_LAYERS`, averaged over places, C channels in all. float64.
+    """
+    seen = []
+    for images in batches:
+        with fast_arithmetic(images.device):
+            features = vgg(images, FRECHET_LAYERS)
+        seen.append(torch.cat([features[name].double().mean((2, 3)) for name in FRECHET_LAYERS], 1))
+    vectors = torch.cat(seen).cpu()
+    return vectors.mean(0), vectors.T.cov()
+
+
+def frechet_distance(mean: Tensor, covariance: Tensor, other_mean: Tensor, other_covariance: Tensor) -> float:
+    """Between two normal distributions, |m - m'|² + tr(C + C' - 2 (C C')^½) (Dowson & Landau 1982; Heusel et al. 2017, eq. 6)."""
+    values = torch.linalg.eigvals(covariance @ other_covariance).real.clamp(min=0)
+    traces = covariance.trace() + other_covariance.trace() - 2 * values.sqrt().sum()
+    return ((mean - other_mean).square().sum() + traces).item()
