@@ -26,7 +26,7 @@ SHEETS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
             "no colour step": {"colour": "painted"},
         },
         "figure6-feature-splitting": {"no splitting": {"splitting": False}, "NNST": {}},
-        "figure8-degree-of-stylisation": {"α = 0": {"alpha": 0.0}, "α = 0.25": {}, "α = 1": {"alpha": 1.0}},
+        "figure8-degree-of-stylisation": {"alpha = 0": {"alpha": 0.0}, "alpha = 0.25": {}, "alpha = 1": {"alpha": 1.0}},
         "rotations": {"no rotations": {"rotations": False}, "NNST": {}},
         "colour": {mode: {"colour": mode} for mode in ("style", "painted", "content", "luminance")},
     },
@@ -71,13 +71,13 @@ SHEETS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
     "adjustable": {
         **{
             f"figure3-conv{k}": {
-                f"α{k} = {value:g}": {f"alpha_{i}": value if i == k else 0.0 for i in (2, 3, 4)}
+                f"alpha {k} = {value:g}": {f"alpha_{i}": value if i == k else 0.0 for i in (2, 3, 4)}
                 for value in (0, 0.25, 0.5, 0.75, 1)
             }
             for k in (2, 3, 4)
         },
-        "figure9-grid": {"α of conv3 down, of conv4 across": {"show": "grid", "sheets": "grid", "alpha_2": 0.0}},
-        "figure5-random": {"α, shadows, both": {"show": "variations", "sheets": "variations"}},
+        "figure9-grid": {"alpha of conv3 down, of conv4 across": {"show": "grid", "sheets": "grid", "alpha_2": 0.0}},
+        "figure5-random": {"rows: alpha, shadows, both": {"show": "variations", "sheets": "variations"}},
         "strength": {f"strength {value:g}": {"strength": value} for value in (0, 0.25, 0.5, 0.75, 1)},
     },
 }

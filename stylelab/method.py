@@ -137,7 +137,7 @@ class Method:
     # it gives a picture (1, 3, H, W) at once; `on(content, size)` is another content's. The view turns `live_knobs`.
     live: Callable[..., Any] | None = None
     live_knobs: tuple[str, ...] = ()
-    live_drawn: tuple[str, ...] = ()  # of `live_knobs`, those between 0 and 1 that its Randomise draws
+    live_random: Callable[[Params, int], Params] = lambda params, seed: params  # what Randomise makes of settings, by a seed
     live_start: Callable[[Params], Params] = lambda params: params  # a job's settings with what it drew in place of drawing
 
     def settings(self, preset: str = "paper", **values: Any) -> Params:

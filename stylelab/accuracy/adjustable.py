@@ -20,7 +20,7 @@ from torch import Tensor
 
 from .. import job, metrics
 from ..images import load_picture, resize
-from ..methods.adjustable import Painter, distances, encode, grams, repaint, shadowed, style_code
+from ..methods.adjustable import LEAST_RANDOM, Painter, distances, encode, grams, random_alphas, repaint, shadowed, style_code
 from ..nets.adjustable import STYLE_LAYERS
 from ..precision import fast_arithmetic
 from . import Options, head, present, row, weights_line
@@ -96,9 +96,9 @@ def random_results(model: Painter, content: Tensor, style: Tensor, seed: int) ->
     """`DRAWS` results of each kind of chance."""
     generator = torch.Generator().manual_seed(seed)
     code, plain = style_code(model, style), encode(model, content)
-    drawn = [tuple(torch.rand(3, generator=generator).tolist()) for _ in range(DRAWS)]
+    drawn = [random_alphas(DRAWS * seed + k) for k in range(DRAWS)]
     shaded = [encode(model, shadowed(content, 9, generator)) for _ in range(DRAWS)]
-    middle = (0.5, 0.5, 0.5)
+    middle = ((1 + LEAST_RANDOM) / 2,) * 3
     table = model.network.adjust(torch.tensor([middle], device=content.device), code, plain.colours)
     noise = [BASELINE_NOISE * torch.randn(table.shape, generator=generator).to(table.device) for _ in range(DRAWS)]
     with torch.no_grad():

@@ -21,6 +21,7 @@ Where we leave the paper, or it leaves us the choice:
 - Borders are mirrored. The paper says "SAME", which paints a frame.
 - The paper's mask of noise "multiplies the content with an inverse Gaussian filter on a white image with a handful of random
   zeros", sizes not given: here each zero is a shadow of `SHADOW_RADIUS` of the long side that leaves `SHADOW_DEPTH` of the light.
+- Random α begin at `LEAST_RANDOM`, not at 0.
 - A style is always measured at `STYLE_SIDE` pixels, the side at which the network learned, so strokes have a size in pixels.
 """
 
@@ -43,6 +44,7 @@ from ..precision import fast_arithmetic
 STYLE_SIDE = 256  # px, long side, as in training
 SHADOW_RADIUS = 1 / 12  # of the long side: the Gaussian's deviation
 SHADOW_DEPTH = 0.6  # of the light in the middle of a shadow is taken away
+LEAST_RANDOM = 0.4  # the paper draws α from 0 on (5.1), but with three small ones the photograph comes back as it was
 GRID = 4  # pictures a side of figure 9's grid
 VARIATIONS = 4  # of figure 5
 SHEET_SIDE = 256  # px, long side of a picture on a sheet, at most
@@ -85,12 +87,22 @@ class AdjustableParams(Params):
     def alphas(self) -> tuple[float, float, float]:
         """As the sliders stand, or drawn from the seed."""
         if self.randomise:
-            return tuple(torch.rand(3, generator=torch.Generator().manual_seed(self.seed)).tolist())
+            return random_alphas(self.seed)
         return self.alpha_2, self.alpha_3, self.alpha_4
 
     def drawn(self) -> AdjustableParams:
         """The same with the α as they are, whether they were drawn or not."""
         return replace(self, randomise=False, **dict(zip(ALPHAS, self.alphas, strict=True)))
+
+    def redrawn(self, seed: int) -> AdjustableParams:
+        """The same with other α."""
+        return replace(self, randomise=False, **dict(zip(ALPHAS, random_alphas(seed), strict=True)))
+
+
+def random_alphas(seed: int) -> tuple[float, float, float]:
+    """Three α from `LEAST_RANDOM` to 1, to two decimals as on the sliders."""
+    drawn = torch.rand(3, generator=torch.Generator().manual_seed(seed)) * (1 - LEAST_RANDOM) + LEAST_RANDOM
+    return tuple(round(alpha, 2) for alpha in drawn.tolist())
 
 
 class Painter(nn.Module):
@@ -295,6 +307,6 @@ METHOD = Method(
     views=("live sliders",),
     live=Live.of,
     live_knobs=(*ALPHAS, "strength", "second", "mix", "noise", "seed"),
-    live_drawn=ALPHAS,
+    live_random=AdjustableParams.redrawn,
     live_start=AdjustableParams.drawn,
 )

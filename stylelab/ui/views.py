@@ -166,9 +166,8 @@ class LiveSliders:
         """The paper's random weights, on the sliders where they can be seen and moved on."""
         if not kept:
             return (gr.skip(), *[gr.skip()] * len(values))
-        values = [
-            round(random.random(), 2) if name in self.method.live_drawn else v for name, v in zip(self.names, values, strict=True)
-        ]
+        drawn = self.method.live_random(self.settings(kept, values), random.randrange(2**31))
+        values = [getattr(drawn, name) for name in self.names]
         return self.moved(kept, *values), *values
 
     def remembered(self, kept: Any, *values: Any) -> tuple:
