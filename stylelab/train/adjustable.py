@@ -14,9 +14,9 @@ What it took to make the sliders do something (figure 7):
 - α is uniform in [0, 1] for a third of the crops only; the others see corners and edges of the cube (`draw_alphas`).
 - A style loss has a running mean for each quarter of the cube (`cells`): where the other sliders stand at 1 it is several times
   lower, and divided by a common mean it hardly counts there.
-- A style's loss counts α to the power of 1.5, not α (a departure). With α and light weights the pictures stayed shy at α = 1; with α and heavy
+- A style's loss counts α² times, not α (a departure). With α and light weights the pictures stayed shy at α = 1; with α and heavy
   ones everything was as stylised as it can be at α = 0.3 already, and the last slider to move found nothing left to do.
-- The statistics of conv1 (`COLOUR_LAYERS`) come with every slider, at the mean of those powers (another departure). Without them a picture
+- The statistics of conv1 (`COLOUR_LAYERS`) come with every slider, at the mean of α² (another departure). Without them a picture
   can have the style's statistics from conv2 on and still neither its colours nor its grain: optimised pixel by pixel, pictures
   with next to none of the losses left were no nearer to the style for another network than the photographs had been.
 - The running means stand still towards the end (`SETTLED`). Divided by means that follow them, losses are minimised as their
@@ -79,7 +79,7 @@ AVERAGE = 0.999  # of the parameters, for what ships
 NORM_RATE, CELLS = 0.01, 4  # of the running means that losses are divided by; how many each style layer has
 CODE_NOISE = 0.1  # standard deviations, added to style codes
 OWN_STYLE = 0.06  # of the crops get their own photograph as style: the code of "no change", for the strength slider
-POWER = 1.5  # of α in the weight of a style loss; see the module's docstring
+POWER = 2.0  # of α in the weight of a style loss; see the module's docstring
 COLOUR_WEIGHT = 0.5  # of each of the `COLOUR_LAYERS`
 PIXELS = 20.0  # weight of the mean difference to the photograph where nothing asks for another: at α = 000, or in its own style
 TRAP, TRAP_STEPS = 0.01, 1500  # mean difference of pictures at α = 000 and 111 below which, after so many steps, a run is lost
