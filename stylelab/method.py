@@ -27,6 +27,11 @@ def knob(default, label: str, low=None, high=None, *, step=None, choices=(), hel
     return field(default=default, metadata=meta)
 
 
+def own_size() -> Any:
+    """The `size` knob of methods whose result may be as large as the content itself."""
+    return knob(0, "Size", 0, 2048, step=16, help="Long side of the result in pixels; 0 keeps the content's own, up to 2048.")
+
+
 @dataclass(frozen=True)
 class Params:
     """The knobs that every method has. A method's own `Params` adds its own; `presets` change defaults."""
@@ -132,6 +137,8 @@ class Method:
     # it gives a picture (1, 3, H, W) at once; `on(content, size)` is another content's. The view turns `live_knobs`.
     live: Callable[..., Any] | None = None
     live_knobs: tuple[str, ...] = ()
+    live_drawn: tuple[str, ...] = ()  # of `live_knobs`, those between 0 and 1 that its Randomise draws
+    live_start: Callable[[Params], Params] = lambda params: params  # a job's settings with what it drew in place of drawing
 
     def settings(self, preset: str = "paper", **values: Any) -> Params:
         """The checked `Params` of a preset with some knobs turned; a value of None leaves the preset's.

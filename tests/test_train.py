@@ -12,7 +12,8 @@ from torch import nn
 
 from stylelab.features import VGG
 from stylelab.train import Progress, encoder, load_checkpoint, save_checkpoint
-from stylelab.train.encoder import HEAD_LAYERS, Classifier, Muon, augment, evaluate, orthogonalised, read_pack, train
+from stylelab.train.encoder import HEAD_LAYERS, Classifier, augment, evaluate, read_pack, train
+from stylelab.train.muon import Muon, orthogonalised
 
 
 def seeded(seed: int = 0) -> torch.Generator:

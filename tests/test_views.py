@@ -138,10 +138,15 @@ def live(monkeypatch, photo):
     monkeypatch.setattr("stylelab.ui.views.job.METHODS", {"adjustable": replace(method, live=lambda *_: Pair())})
     with gr.Blocks():
         view = LiveSliders("adjustable")
-    params = {name: value for name, value in vars(method.settings("paper", size=64, alpha_3=0.5)).items() if name != "seed"}
-    report = {"preset": "paper", "params": params, "seed": 7}
+    return view, after_job(view, alpha_3=0.5)
+
+
+def after_job(view, **values):
+    """What the view shows of a job with these knobs."""
+    params = {name: value for name, value in vars(view.method.settings("paper", size=64, **values)).items() if name != "seed"}
     picture = load_picture(np.zeros((32, 48, 3), np.uint8))
-    return view, view.finished(picture, picture, Result(Image.new("RGB", (48, 32)), {}, report), {})
+    result = Result(Image.new("RGB", (48, 32)), {}, {"preset": "paper", "params": params, "seed": 7})
+    return view.finished(picture, picture, result, {})
 
 
 def turned(view, changed, **values):
@@ -155,6 +160,16 @@ def test_the_sliders_begin_where_the_job_was(live):
         zip(view.names, turned(view, changed), strict=True)
     )
     assert changed.keys() <= set(view.outputs) and view.hidden().keys() <= set(view.outputs)
+
+
+def test_the_sliders_begin_at_what_a_random_job_drew(live):
+    view, _ = live
+    random_job = after_job(view, randomise=True)
+    drawn = METHODS["adjustable"].settings("paper", randomise=True, seed=7).alphas
+    alphas = [random_job[view.sliders[view.names.index(f"alpha_{k}")]] for k in (2, 3, 4)]
+    assert tuple(alphas) == drawn and len(set(drawn)) == 3
+    moved = view.moved(random_job[view.kept], *turned(view, random_job, alpha_4=0.0))  # and stand still while one is moved
+    assert moved.getpixel((0, 0))[0] == pytest.approx(255 * (drawn[0] + drawn[1]) / 3, abs=1)
 
 
 def test_a_move_repaints(live):

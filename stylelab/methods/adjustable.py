@@ -13,6 +13,9 @@ Where we leave the paper, or it leaves us the choice:
   content's own to the style's; `strength` takes the α along, since only at 000 the picture is trained to be the photograph.
 - Λ also reads nine numbers of the content: means, deviations and correlations of its colours. Instance normalisation takes them
   away, and at α = 0 nothing could bring them back; there the picture is trained to be the photograph itself.
+- In training a style's loss counts α² times, which makes even steps of a slider even steps of the picture, and the statistics of
+  conv1, colour and grain, come with every slider: the three layers alone leave a picture its own colours. The reasons are in
+  `stylelab/train/adjustable.py`.
 - The networks that ship are narrower than Tables 1 and 2 (see weights/README.md); the classes have the paper's sizes by default.
 - An epsilon in the normalisation: without one a flat picture divides by zero.
 - Borders are mirrored. The paper says "SAME", which paints a frame.
@@ -84,6 +87,10 @@ class AdjustableParams(Params):
         if self.randomise:
             return tuple(torch.rand(3, generator=torch.Generator().manual_seed(self.seed)).tolist())
         return self.alpha_2, self.alpha_3, self.alpha_4
+
+    def drawn(self) -> AdjustableParams:
+        """The same with the α as they are, whether they were drawn or not."""
+        return replace(self, randomise=False, **dict(zip(ALPHAS, self.alphas, strict=True)))
 
 
 class Painter(nn.Module):
@@ -288,4 +295,6 @@ METHOD = Method(
     views=("live sliders",),
     live=Live.of,
     live_knobs=(*ALPHAS, "strength", "second", "mix", "noise", "seed"),
+    live_drawn=ALPHAS,
+    live_start=AdjustableParams.drawn,
 )

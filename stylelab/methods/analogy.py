@@ -47,7 +47,7 @@ from torch.nn import functional as F
 from ..features import VGG, load_extractor
 from ..images import least_side, resize
 from ..matching import identity_field, paint, patchmatch, random_field, relative, scaled_field, vote
-from ..method import Method, Params, Step, knob
+from ..method import Method, Params, Step, knob, own_size
 from ..pyramid import scale_to
 
 LEVELS = (5, 4, 3, 2, 1)
@@ -119,9 +119,7 @@ class AnalogyParams(Params):
     patch: int = knob(
         5, "Patch of the result", 1, 9, step=2, help="Side of the patches averaged, at matching size.", advanced=True
     )
-    size: int = knob(
-        0, "Size", 0, 2048, step=16, help="Long side of the result in pixels; 0 keeps the content's own, up to 2048."
-    )
+    size: int = own_size()
 
 
 def layer(level: int) -> str | None:

@@ -49,7 +49,7 @@ from ..features import VGG, load_extractor
 from ..images import in_a_row, least_side, resize
 from ..losses import gram, gram_difference, info_nce, nearest_cosine, ssim
 from ..matching import SMALLEST, as_map, relative, rows, soft_matches, warp
-from ..method import Input, Method, Params, Step, knob
+from ..method import Input, Method, Params, Step, knob, own_size
 from ..precision import fast_arithmetic
 
 MATCHED = "conv3_4"  # implementation details: relu3_4
@@ -64,7 +64,7 @@ CELLS, LEVELS = 16, 8  # Gharbi et al. 2017
 STATISTICS = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_3", "conv4_1", "conv4_3")
 REACH, EDGE = 2, 0.03  # coarse cells around an edge that are in doubt; standard deviation of colours that makes half a doubt
 COARSE = 8  # px: the answer's colours are trusted at no finer scale
-ANSWER_WEIGHT, COLOUR_WEIGHT, STRUCTURE_WEIGHT, RANGE_WEIGHT = 5.0, 0.5, 0.8, 10.0
+ANSWER_WEIGHT, COLOUR_WEIGHT, STRUCTURE_WEIGHT, RANGE_WEIGHT = 5.0, 1.0, 0.8, 10.0
 PLACE_ROUGHNESS, BRIGHTNESS_ROUGHNESS = 200.0, 40.0
 EVOLUTION = 6  # pictures in the strip of figure 4
 POINTS = (4, 3)  # query points of figure 3: columns, rows
@@ -73,14 +73,7 @@ LEAST_AREA = 0.005  # of a picture: a label smaller than this has no statistics 
 
 @dataclass(frozen=True)
 class DTPParams(Params):
-    size: int = knob(
-        0,
-        "Size",
-        0,
-        2048,
-        step=16,
-        help="Long side of the result in pixels; 0 keeps the content's own, up to 2048.",
-    )
+    size: int = own_size()
     style_weight: float = knob(
         0.8,
         "Style against content",
@@ -389,6 +382,11 @@ def trust(photo: Tensor) -> Tensor:
     return 1 / (1 + nearby / EDGE**2)
 
 
+def small(picture: Tensor, params: DTPParams) -> Tensor:
+    """As large as step 6 and previews have it."""
+    return resize(picture, max(min(FIT_SIDE, params.size), least_side(picture)))
+
+
 class FullResolution:
     """Step 6: a grid of affine colour transforms, fitted on a small photo, for the photo at any size.
 
@@ -401,7 +399,8 @@ class FullResolution:
 
     def __init__(self, vgg: VGG, content: Tensor, style: Tensor, answer: Tensor, regions: Regions, params: DTPParams):
         self.vgg, self.regions, self.params = vgg, regions, params
-        self.photo, self.style = (resize(x, max(min(FIT_SIDE, params.size), least_side(x))) for x in (content, style))
+        self.photo, self.style = (small(x, params) for x in (content, style))
+        self.shares = regions.shares(self.photo, self.style)
         start = torch.eye(3).to(content), torch.zeros(3, 1).to(content)
         if not regions.shared:
             start = moment_transform(self.photo, self.style)
@@ -411,34 +410,40 @@ class FullResolution:
         with torch.no_grad():
             self.wanted = self.statistics(self.style, 1)
 
-    def statistics(self, image: Tensor, k: int) -> list[Tensor]:
-        """Gram matrices, label by label, of the extractor's layers, and last of colours, fine and coarse."""
+    def statistics(self, image: Tensor, k: int) -> tuple[list[Tensor], list[Tensor]]:
+        """Gram matrices, label by label: the extractor's layers, and colours fine and coarse; `k`: 0 photo, 1 reference."""
         with fast_arithmetic(image.device):
-            maps = [f.float() for f in self.vgg(image, STATISTICS).values()]
+            layers = [f.float() for f in self.vgg(image, STATISTICS).values()]
         plain = torch.cat([image, torch.ones_like(image[:, :1])], 1)  # with a 1, so that the mean is in the matrix too
-        maps += [plain, F.avg_pool2d(plain, COARSE)]
-        pair = (self.photo, self.style)
-        shares = self.regions.shares(*pair)
-        return [
-            gram(f, None if share[k] is None else F.adaptive_avg_pool2d(share[k], f.shape[-2:])) for f in maps for share in shares
-        ]
+        return tuple(
+            [
+                gram(f, None if share[k] is None else F.adaptive_avg_pool2d(share[k], f.shape[-2:]))
+                for f in maps
+                for share in self.shares
+            ]
+            for maps in (layers, [plain, F.avg_pool2d(plain, COARSE)])
+        )
 
     def objective(self, grid: Tensor) -> tuple[Tensor, Tensor]:
-        """What is descended, and its part of statistics."""
+        """What is descended, and its part of the extractor's statistics."""
         raw = transformed(self.photo, grid, self.where)
         image = raw.clamp(0, 1)
         image = image + (raw - image) * 0.1  # a way back for what went out of range
-        differences = [gram_difference(a, b) for a, b in zip(self.statistics(image, 0), self.wanted, strict=True)]
-        labels = len(differences) // (len(STATISTICS) + 2)
-        features = torch.stack(differences[: -2 * labels]).mean()
-        colours = torch.stack(differences[-2 * labels :]).mean() * 2
+        features, colours = (
+            torch.stack([gram_difference(a, b) for a, b in zip(ours, theirs, strict=True)]).mean()
+            for ours, theirs in zip(self.statistics(image, 0), self.wanted, strict=True)
+        )
         weight = self.params.style_weight
         structure = STRUCTURE_WEIGHT * ((1 - weight) / weight) ** 0.5  # four times as much at 0.2 as at 0.8
-        total = features + COLOUR_WEIGHT * colours + ANSWER_WEIGHT * (self.trust * (coarse(raw) - self.answer).square()).mean()
-        total = total + structure * (1 - ssim(image, self.photo))
-        return total + roughness(grid, PLACE_ROUGHNESS, BRIGHTNESS_ROUGHNESS) + RANGE_WEIGHT * (
-            raw - image
-        ).square().mean(), features
+        terms = (
+            features,
+            COLOUR_WEIGHT * colours,
+            ANSWER_WEIGHT * (self.trust * (coarse(raw) - self.answer).square()).mean(),
+            structure * (1 - ssim(image, self.photo)),
+            roughness(grid, PLACE_ROUGHNESS, BRIGHTNESS_ROUGHNESS),
+            RANGE_WEIGHT * (raw - image).square().mean(),
+        )
+        return sum(terms), features
 
     def fit(self) -> Iterator[tuple[Tensor, Tensor]]:
         """After each update the small photo transformed, and the difference of statistics before it."""
@@ -505,12 +510,12 @@ def run(
     side = params.square // 16 * 16
     square = [F.interpolate(x, (side, side), mode="bilinear", antialias=True) for x in (content, style)]
     training = Training(vgg, *square, regions, params, generator)
-    small = resize(content, max(min(FIT_SIDE, params.size), least_side(content)))
+    copy = small(content, params)
     n, fields, evolution = params.training_steps + params.fit_steps, [], []
     seen = {round(1 + k * (params.training_steps - 1) / (EVOLUTION - 1)) for k in range(EVOLUTION)}
     for i in range(1, params.training_steps + 1):
         answer, losses = training.step()
-        preview = F.interpolate(answer, small.shape[-2:], mode="bilinear")
+        preview = F.interpolate(answer, copy.shape[-2:], mode="bilinear")
         if i in seen:
             evolution.append(preview)
         if i in (1, (params.training_steps + 1) // 2, params.training_steps):
@@ -525,7 +530,7 @@ def run(
         "global_colour": match_moments(photo, style).clamp(0, 1),  # what one could have at once, to compare with
         "square": F.interpolate(answer, photo.shape[-2:], mode="bilinear"),
         "warped": F.interpolate(training.warped, photo.shape[-2:], mode="bilinear"),
-        "matches": matched_points(small, full.style, [there for there, _ in fields]),
+        "matches": matched_points(full.photo, full.style, [there for there, _ in fields]),
         "evolution": in_a_row(evolution),
     }
     last = dict(zip(("a_to_b", "b_to_a"), fields[-1], strict=True))

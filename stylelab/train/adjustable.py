@@ -14,8 +14,11 @@ What it took to make the sliders do something (figure 7):
 - α is uniform in [0, 1] for a third of the crops only; the others see corners and edges of the cube (`draw_alphas`).
 - A style loss has a running mean for each quarter of the cube (`cells`): where the other sliders stand at 1 it is several times
   lower, and divided by a common mean it hardly counts there.
-- Style weights not far from the content's. With heavy ones everything is as stylised as it can be at α = 0.3 already, and the
-  last slider to move finds nothing left to do.
+- A style's loss counts α² times, not α (a departure). With α and light weights the pictures stayed shy at α = 1; with α and heavy
+  ones everything was as stylised as it can be at α = 0.3 already, and the last slider to move found nothing left to do.
+- The statistics of conv1 (`COLOUR_LAYERS`) come with every slider, at the mean of α² (another departure). Without them a picture
+  can have the style's statistics from conv2 on and still neither its colours nor its grain: optimised pixel by pixel, pictures
+  with next to none of the losses left were no nearer to the style for another network than the photographs had been.
 - The running means stand still towards the end (`SETTLED`). Divided by means that follow them, losses are minimised as their
   logarithms are, and that has no balance: whichever of content and style is ahead takes all.
 - At α = 000, or in its own style, the result is also compared with the photograph itself (`PIXELS`): nothing else asks for its
@@ -57,21 +60,26 @@ from ..nets.adjustable import (
 )
 from ..precision import fast_arithmetic
 from . import RUNS, Progress, load_checkpoint, save_checkpoint
+from .muon import Muon
 
 CONTENT_LAYER = "conv3_4"  # 5.1
+COLOUR_LAYERS = ("conv1_1", "conv1_2")  # their statistics come with every slider; see the module's docstring
+LOSS_LAYERS = (*COLOUR_LAYERS, *STYLE_LAYERS)
 PREFIXES = ("flower_", "c101_", "coco_")  # photographs whose terms allow publishing what was learned from them
 HELD_OUT = 20  # one picture in so many is never trained on, chosen by a hash of its name
 STYLE_SIDE = 256  # px, long side at which styles are measured: their brush is as large as in a picture of that size
 VARIANTS = 3  # of a painting: itself and crops
 RATE, BETAS = 1e-3, (0.9, 0.999)  # Tables 1 and 2
+MUON_RATE, MUON_MOMENTUM = 0.005, 0.95  # of T's convolutions: each update turns one by half a percent of its norm
 EMPTY = 5.0  # of 255: mean deviation of a crop's colours below which there is nothing to paint
 WARM_UP, CLIP = 200, 1.0  # steps; norm of the gradient, which is usually 10 or 20: in effect every step counts alike
 LOST = 1e4  # norm of a gradient that is not worth a step
-SETTLED = 0.74  # part of the steps after which the running means stand still
+SETTLED = 0.35  # part of the steps after which the running means stand still
 AVERAGE = 0.999  # of the parameters, for what ships
 NORM_RATE, CELLS = 0.01, 4  # of the running means that losses are divided by; how many each style layer has
 CODE_NOISE = 0.1  # standard deviations, added to style codes
 OWN_STYLE = 0.06  # of the crops get their own photograph as style: the code of "no change", for the strength slider
+COLOUR_WEIGHT = 0.5  # of each of the `COLOUR_LAYERS`
 PIXELS = 20.0  # weight of the mean difference to the photograph where nothing asks for another: at α = 000, or in its own style
 TRAP, TRAP_STEPS = 0.01, 1500  # mean difference of pictures at α = 000 and 111 below which, after so many steps, a run is lost
 WATCH_EVERY = 500  # steps between two looks at that difference
@@ -89,11 +97,11 @@ class Recipe:
     crop: int  # px
     batch: int
     steps: int
-    style_weights: tuple[float, float, float] = (0.65, 0.65, 1.4)  # of the layers' normalised losses at α = 1; the content's is 1
+    style_weights: tuple[float, float, float] = (1.5, 1.5, 4.0)  # of the layers' normalised losses at α = 1; the content's is 1
 
 
 RECIPES = {
-    "compact": Recipe((16, 48, 96), 5, 256, 4, 128, 4, 11_700),  # CPU: about 50 minutes on one core
+    "compact": Recipe((16, 48, 96), 5, 256, 4, 128, 4, 30_000),  # CPU: about two and a half hours on one core
     "paper": Recipe(WIDTHS, BLOCKS, LAMBDA_WIDTH, LAMBDA_DEPTH, 256, 8, 200_000),  # a GPU
 }
 
@@ -158,9 +166,9 @@ class Styles:
     def of(cls, vgg: VGG, picture: Tensor) -> Styles:
         """Of one picture (1, 3, H, W)."""
         with fast_arithmetic(picture.device):
-            features = vgg(picture, CODE_LAYERS)
+            features = vgg(picture, LOSS_LAYERS)
         grams, scale, mean, deviation = {}, {}, {}, {}
-        for name in STYLE_LAYERS:
+        for name in LOSS_LAYERS:
             matrix, mean[name], deviation[name] = statistics(features[name])
             scale[name] = matrix.flatten(1).norm(dim=1).clamp(min=1e-6)
             grams[name] = (matrix / scale[name].view(-1, 1, 1)).half()  # half a gigabyte for all of them otherwise
@@ -171,7 +179,7 @@ class Styles:
         parts = list(parts)
         fields = {name: [getattr(part, name) for part in parts] for name in ("grams", "scale", "mean", "deviation")}
         layered = {
-            name: {layer: torch.cat([item[layer] for item in items]) for layer in STYLE_LAYERS} for name, items in fields.items()
+            name: {layer: torch.cat([item[layer] for item in items]) for layer in LOSS_LAYERS} for name, items in fields.items()
         }
         return cls(torch.cat([part.code for part in parts]), **layered)
 
@@ -190,18 +198,10 @@ def statistics(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return vectors @ vectors.transpose(1, 2) / vectors.shape[2], mean, deviation
 
 
-def gram_losses(features: dict[str, Tensor], styles: Styles) -> dict[str, Tensor]:
-    """Squared difference of Gram matrices relative to the style's, (N,) for each of `STYLE_LAYERS`: 0 for equal, 1 for black."""
-    return {
-        name: (statistics(features[name])[0] / styles.scale[name].view(-1, 1, 1) - styles.grams[name]).square().sum((1, 2))
-        for name in STYLE_LAYERS
-    }
-
-
 def style_losses(features: dict[str, Tensor], styles: Styles) -> dict[str, Tensor]:
-    """What is trained on, (N,) for each of `STYLE_LAYERS`; see the module's docstring."""
+    """What is trained on, (N,) for each of `LOSS_LAYERS`; see the module's docstring."""
     losses = {}
-    for name in STYLE_LAYERS:
+    for name in LOSS_LAYERS:
         gram, mean, deviation = statistics(features[name])
         losses[name] = (gram / styles.scale[name].view(-1, 1, 1) - styles.grams[name].float()).square().sum((1, 2))
         wanted = styles.mean[name].square().sum(1) + styles.deviation[name].square().sum(1) + 1e-6
@@ -397,20 +397,22 @@ class Trainer:
             self.network.code_mean.copy_(mean)
             self.network.code_deviation.copy_(deviation.clamp(min=1e-3))
         self.network = self.network.to(device, memory_format=torch.channels_last).train()
-        parameters = list(self.network.parameters())
-        self.optimiser = torch.optim.Adam(parameters, RATE, BETAS, fused=True)  # Λ and T in one: the public code forgot Λ
+        convolutions = [layer.weight for layer in self.network.transform.convolutions]
+        others = list(self.network.adjust.parameters())  # Λ: the public code forgot it
+        self.optimisers = [Muon(convolutions, MUON_RATE, MUON_MOMENTUM), torch.optim.Adam(others, RATE, BETAS, fused=True)]
         self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         self.norms: dict[str, list[float]] = {}  # loss -> running mean in each of the `cells`
         self.step, self.grad_norm = 0, 0.0
 
     def state(self) -> dict:
         """For the checkpoint."""
-        parts = {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
+        parts = {"network": self.network.state_dict(), "optimisers": [o.state_dict() for o in self.optimisers]}
         return parts | {"average": self.average, "norms": self.norms, "step": self.step}
 
     def restore(self, state: dict) -> None:
         self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
         self.average, self.norms, self.step = state["average"], state["norms"], state["step"]
 
     def averaged(self) -> Adjustable:
@@ -448,33 +450,39 @@ class Trainer:
             with torch.no_grad():
                 wanted = self.vgg(crops, [CONTENT_LAYER])[CONTENT_LAYER].float()
             results = self.network(crops, alphas, code)
-            features = self.vgg(results, STYLE_LAYERS)
+            features = self.vgg(results, LOSS_LAYERS)
         losses = {
             "content": (features[CONTENT_LAYER].float() - wanted).square().mean((1, 2, 3)),
             **style_losses(features, styles),
         }
         everywhere = torch.zeros(n, dtype=torch.long, device=self.device)
         total = (losses["content"] / self.norm("content", losses["content"], everywhere)).mean()
+        strength = alphas.square()
         for k, name in enumerate(STYLE_LAYERS):
-            weighted = alphas[:, k] * losses[name] / self.norm(name, losses[name], cells(alphas, k))
+            weighted = strength[:, k] * losses[name] / self.norm(name, losses[name], cells(alphas, k))
             total = total + self.recipe.style_weights[k] * weighted.mean()
+        for name in COLOUR_LAYERS:
+            weighted = strength.mean(1) * losses[name] / self.norm(name, losses[name], everywhere)
+            total = total + COLOUR_WEIGHT * weighted.mean()
         untouched = torch.where(own.to(self.device), 1.0, (1 - alphas).prod(1))
         losses["pixels"] = untouched * (results - crops).abs().mean((1, 2, 3))
         return losses | {"total": total + PIXELS * losses["pixels"].mean()}
 
     def advance(self, total: int) -> dict[str, Tensor]:
-        """One update; the rate rises over `WARM_UP` steps and falls to nothing at `total` as a cosine does."""
+        """One update; the rates rise over `WARM_UP` steps and fall to nothing at `total` as a cosine does."""
         left = torch.tensor(self.step / total * torch.pi).cos().item() * 0.5 + 0.5
-        self.optimiser.param_groups[0]["lr"] = RATE * min((self.step + 1) / WARM_UP, 1) * left
+        for optimiser, rate in zip(self.optimisers, (MUON_RATE, RATE), strict=True):
+            optimiser.param_groups[0]["lr"] = rate * min((self.step + 1) / WARM_UP, 1) * left
         losses = self.losses()
-        self.optimiser.zero_grad(set_to_none=True)
+        self.network.zero_grad(set_to_none=True)
         losses["total"].backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
         self.step += 1
         self.grad_norm = norm.item()
         if not norm < LOST:  # an empty crop; see `Data.crop`
             return losses
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            optimiser.step()
         share = min(AVERAGE, self.step / (self.step + 10))
         with torch.no_grad():
             values = list(self.network.state_dict().values())
@@ -530,7 +538,7 @@ def train(
 
 def trainer_columns() -> list[str]:
     """Of the table of losses."""
-    return ["content", *STYLE_LAYERS, "pixels"]
+    return ["content", *LOSS_LAYERS, "pixels"]
 
 
 def main() -> None:

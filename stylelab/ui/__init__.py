@@ -9,7 +9,8 @@ import torch
 
 from .. import examples, job, weights
 from ..errors import StylelabError
-from .tab import KEPT, tab
+from .kept import KEPT
+from .tab import tab
 
 THEME = gr.themes.Soft(primary_hue="indigo")
 CSS = """footer {opacity: .7} .gradio-container {max-width: 1280px !important; margin: 0 auto}

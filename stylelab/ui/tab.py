@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import logging
 import random
 import secrets
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -24,6 +20,7 @@ from ..errors import StylelabError
 from ..images import Picture, to_pil
 from ..method import Input, Method, Step, knobs
 from . import runner
+from .kept import new_folder
 from .views import VIEWS
 from .widgets import INPUTS, endpoint_input, photo, widget
 
@@ -31,7 +28,6 @@ log = logging.getLogger("stylelab")
 
 PREVIEW_EVERY = 0.4  # seconds; a preview costs some milliseconds to encode and a message to the browser
 PREVIEW_SIDE = 512  # px; the final picture is sent whole
-KEPT = 3600  # seconds that uploads and results stay on the server
 DEVICE_QUEUE = dict(concurrency_limit=1, concurrency_id="device")  # all heavy events of all tabs share one place
 
 
@@ -108,12 +104,7 @@ def written(result: job.Result) -> str:
     Raises:
         BadInput: the disk is full.
     """
-    for old in Path(tempfile.gettempdir()).glob("stylelab-*/*.png"):
-        with contextlib.suppress(OSError):
-            if time.time() - old.stat().st_mtime > KEPT:
-                shutil.rmtree(old.parent)
-    folder = Path(tempfile.mkdtemp(prefix="stylelab-"))
-    path = folder / f"{result.report['method']}-{result.report['preset']}-{result.report['seed']}.png"
+    path = new_folder() / f"{result.report['method']}-{result.report['preset']}-{result.report['seed']}.png"
     result.save(path)
     return str(path)
 
@@ -271,7 +262,10 @@ def tab(method: Method) -> None:
     for declared, (upload, painting) in ((key, both) for key, both in parts.items() if key.of):
         changed = {"content": content, "style": style}[declared.of]
         changed.change(lambda picture: (None, picture), changed, [upload, painting], show_progress="hidden", **light)
-    stop.click(lambda: "Stopped. The preview is how far it came.", None, status, cancels=running, **light)
+    # Said only when the job is closed: what a slow browser still has to draw of it would come after the word and replace it.
+    stop.click(None, None, None, cancels=running, **light).then(
+        lambda: "Stopped. The preview is how far it came.", None, status, **light
+    )
     set_by_preset = [knob for knob in turnable if knob != "seed"]
     preset.input(
         lambda chosen: [getattr(method.settings(chosen), knob) for knob in set_by_preset],

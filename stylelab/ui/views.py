@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -21,13 +16,13 @@ from .. import job, video
 from ..errors import StylelabError
 from ..images import Picture, fitted_size, to_pil
 from ..method import Params, knobs
+from .kept import new_folder
 from .widgets import widget
 
 Size = tuple[int, int]  # width, height; or x, y
 VIEW_SIDE = 768  # px; a view is for pointing at, not for the finest detail
 FILM_SECONDS, FILM_RATE = 2.0, 12.0  # of a transition, there and back
 CLIP_SIDE = 256  # px, long side of a stylised clip on a CPU; a GPU has time for the result's own size
-KEPT = 3600  # seconds that films stay on the server
 
 
 class MatchMap:
@@ -121,7 +116,8 @@ class LiveSliders:
                 keep = gr.Button("Remember", elem_id=f"{name}-live-keep", min_width=100)
                 film = gr.Button("Film from there to here", elem_id=f"{name}-live-film", min_width=100)
             with gr.Accordion("A whole clip", open=False):
-                clip = gr.Video(label="Your clip: its first seconds are painted", sources=["upload"], height=220)
+                label = "Your clip: its first seconds are painted"
+                clip = gr.Video(label=label, sources=["upload"], height=220, elem_id=f"{name}-live-source")
                 paint = gr.Button("Paint the clip", elem_id=f"{name}-live-clip")
             self.told = gr.Markdown(elem_id=f"{name}-live-told")
             self.film = gr.Video(label="Film", interactive=False, visible=False, elem_id=f"{name}-live-video")
@@ -145,7 +141,7 @@ class LiveSliders:
         report = result.report
         device = job.device_called("auto")
         model = job.model_of(self.method.name, device, "auto")
-        params = self.method.settings(report["preset"], **report["params"], seed=report["seed"])
+        params = self.method.live_start(self.method.settings(report["preset"], **report["params"], seed=report["seed"]))
         others = {name: picture.rgb.to(device) for name, picture in given.items()}
         pair = self.method.live(model, content.rgb.to(device), style.rgb.to(device), max(result.image.size), **others)
         return {
@@ -159,10 +155,8 @@ class LiveSliders:
         }
 
     def settings(self, kept: Any, values: tuple) -> Params:
-        """The job's settings with the sliders as they stand; nothing is drawn at random any more."""
-        turned = dict(zip(self.names, values, strict=True))
-        plain = {"randomise": False} if hasattr(kept[1], "randomise") else {}
-        return replace(self.method.settings(**{**vars(kept[1]), **turned}), **plain)
+        """The job's settings with the sliders as they stand."""
+        return self.method.settings(**vars(kept[1]) | dict(zip(self.names, values, strict=True)))
 
     def moved(self, kept: Any, *values: Any) -> Any:
         """A slider was moved."""
@@ -173,7 +167,7 @@ class LiveSliders:
         if not kept:
             return (gr.skip(), *[gr.skip()] * len(values))
         values = [
-            round(random.random(), 2) if name.startswith("alpha") else v for name, v in zip(self.names, values, strict=True)
+            round(random.random(), 2) if name in self.method.live_drawn else v for name, v in zip(self.names, values, strict=True)
         ]
         return self.moved(kept, *values), *values
 
@@ -203,11 +197,7 @@ class LiveSliders:
 
     def written(self, pictures: Iterator[Tensor], rate: float = FILM_RATE) -> tuple:
         """The film on the page, and what to say about it."""
-        for old in Path(tempfile.gettempdir()).glob("stylelab-film-*/*.mp4"):
-            with contextlib.suppress(OSError):
-                if time.time() - old.stat().st_mtime > KEPT:
-                    shutil.rmtree(old.parent)
-        path, begun = Path(tempfile.mkdtemp(prefix="stylelab-film-")) / f"{self.method.name}.mp4", time.perf_counter()
+        path, begun = new_folder() / f"{self.method.name}.mp4", time.perf_counter()
         try:
             n = video.write(path, pictures, rate)
         except StylelabError as error:
