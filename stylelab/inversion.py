@@ -25,7 +25,7 @@ PERCEPTUAL_WEIGHT = 0.002  # ours, beside the squared error of colours in [0, 1]
 PERCEPTUAL_SIDE = 64  # px, at least: smaller pictures are enlarged before the extractor sees them (mGANprior: to 256)
 SCORED_LAYER = "conv3_4"  # a 64 px picture has 256 places there
 SCORED_SIDE = 64  # px, at which every picture is scored
-SAMPLES = 256  # pictures of the generator's own that it is scored against
+SAMPLES = 128  # pictures of the generator's own that it is scored against
 
 
 class Inversion:
@@ -131,7 +131,7 @@ class Reference:
             vectors = torch.cat([self.vectors(generator(part) / 2 + 0.5) for part in codes])
         whole = vectors.flatten(0, 1)
         self.mean, self.covariance = whole.mean(0), whole.T.cov()
-        self.usual = torch.tensor([self.distance(one) for one in vectors[:: SAMPLES // 64]]).quantile(0.95).item()
+        self.usual = torch.tensor([self.distance(one) for one in vectors]).quantile(0.95).item()
 
     def vectors(self, pictures: Tensor) -> Tensor:
         """(N, places, C) of (N, 3, H, W), RGB in [0, 1]; float64, on the CPU."""
