@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from .matching import nearest
 
+FLAT = 1e-4  # shorter vectors are not made longer: where a picture is flat, gradients would be endless
 EPSILON = 1e-3  # of the contextual loss, CoCosNet's: distances within it of the smallest are as good
 
 
@@ -45,7 +46,7 @@ def contextual(output: Tensor, target: Tensor, bandwidth: float = 0.1) -> Tensor
         output, target: (N, C), (M, C). bandwidth: h, 0.1 in CoCosNet.
     """
     centre = target.mean(0)
-    output, target = (F.normalize(x - centre, dim=1) for x in (output, target))
+    output, target = (F.normalize(x - centre, dim=1, eps=FLAT) for x in (output, target))
     distance = 1 - (output @ target.T).float()
     distance = distance / (distance.amin(1, keepdim=True) + EPSILON)
     return -((1 - distance) / bandwidth).softmax(1).amax(0).mean().log()
@@ -53,7 +54,7 @@ def contextual(output: Tensor, target: Tensor, bandwidth: float = 0.1) -> Tensor
 
 def centred(vectors: Tensor) -> Tensor:
     """Each row (of N, C) minus its own mean, scaled to length 1."""
-    return F.normalize(vectors - vectors.mean(1, keepdim=True), dim=1)
+    return F.normalize(vectors - vectors.mean(1, keepdim=True), dim=1, eps=FLAT)
 
 
 def gram(features: Tensor, weights: Tensor | None = None) -> Tensor:

@@ -1,7 +1,7 @@
 """Online Exemplar Fine-Tuning: what fine-tuning and augmentation bring the warped picture, and how well pictures are inverted.
 
-The first table is figure 8 in numbers, on the photo pairs of `deep_photo`: structure change to the content, and contextual loss to
-the style (equation 10). The second, on cats, has the PSNR of one code and of twenty.
+The first table is figure 8 in numbers, on the photo pairs of `deep_photo`: structure change to the content, and contextual
+loss to the style (equation 10). The second, on cats, has the PSNR of one code and of twenty.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@
    (equations 3 to 6).
 3. Both extractors are fine-tuned for 200 steps (equation 11): a place's feature shall be told apart from all others by the
    feature of the warped picture there (InfoNCE, equation 8); the warped picture shall have the style's Gram matrices (9) and
-   contextual similarity (10). In every step a pair that was augmented anew, content by light and noise, style by geometry, passes as well.
+   contextual similarity (10). In every step a pair that was augmented anew, content by light and noise, style by geometry,
+   passes as well.
 4. Multiple GAN inversion (3.3, see `inversion`): several hypotheses, composing layers 4 to 8 by 10 to 40 codes, are optimised
    until the generator's picture, reduced, is the warped one (equation 12: L2 and perceptual), all of them together.
 5. The hypothesis with the smallest Fréchet distance is the result.
@@ -48,7 +49,7 @@ from ..errors import WeightsMissing
 from ..features import VGG, load_extractor
 from ..images import fitted_size, in_a_row, to_pil
 from ..inversion import ROUND, Inversion, Reference
-from ..losses import contextual, gram, gram_difference, info_nce
+from ..losses import FLAT, contextual, gram, gram_difference, info_nce
 from ..matching import as_map, relative, rows, soft_matches, warp
 from ..method import Method, Params, Step, knob
 from ..nets.pggan import PGGAN
@@ -192,7 +193,7 @@ class Tuning:
             if maps.shape[-1] > size[1]:
                 maps = F.adaptive_avg_pool2d(maps, size)
             maps = F.interpolate(maps, size, mode="bilinear")
-            levels.append(F.normalize(maps - maps.mean((2, 3), keepdim=True), dim=1))
+            levels.append(F.normalize(maps - maps.mean((2, 3), keepdim=True), dim=1, eps=FLAT))
         return rows(torch.cat(levels, 1)) / len(LEVELS) ** 0.5
 
     def warped(self, content: Tensor, style: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -323,8 +324,8 @@ def run(model: Model, content: Tensor, style: Tensor, params: OEFTParams) -> Ite
         losses |= {"frechet": torch.tensor(scores[best])}
         if own > FAR * reference.usual:
             note = (
-                f"The {'warped ' * tunes}picture is far from what this generator makes (Fréchet distance {own:.1f}; 19 of 20 of its "
-                f"own stay below {reference.usual:.1f}): expect the likeness to be rough."
+                f"The {'warped ' * tunes}picture is far from what this generator makes (Fréchet distance {own:.1f}; 19 of 20 of "
+                f"its own stay below {reference.usual:.1f}): expect the likeness to be rough."
             )
     yield Step(n, n, "result", fitted(result, (height, width)), losses, extras, fields, note)
 
