@@ -263,7 +263,7 @@ def test_the_smallest_distance_wins(model, pair, monkeypatch):
     monkeypatch.setattr(oeft, "captioned", lambda *given: seen.append(given) or captioned(*given))
     last = finished(model, pair, layers="4, 6, 8")
     assert [won for _, _, won in seen] == [False, True, False] and last.losses["frechet"] == 1
-    assert [words.split(",")[0] for _, words, _ in seen] == ["layer 4", "layer 6", "layer 8"] and "Fréchet 1.00" in seen[1][1]
+    assert [words.split(",")[0] for _, words, _ in seen] == ["layer 4", "layer 6", "layer 8"] and "distance 1.00" in seen[1][1]
     assert torch.allclose(last.image, oeft.fitted(seen[1][0], (64, 64)))
 
 
@@ -299,7 +299,7 @@ def test_a_generator_that_is_not_here_is_named(vgg, generator, pair):
 
 
 def test_captions_mark_the_winner():
-    tiles = [captioned(torch.full((1, 3, 32, 32), 0.5), "layer 6, 20 codes\nFréchet 1.00", won) for won in (False, True)]
+    tiles = [captioned(torch.full((1, 3, 32, 32), 0.5), "layer 6, 20 codes\ndistance 1.00", won) for won in (False, True)]
     assert all(tile.shape == (1, 3, TILE + CAPTION, TILE) for tile in tiles)
     assert torch.allclose(tiles[0][0, :, 2, 2], torch.tensor(0.5), atol=0.01)
     assert torch.allclose(tiles[1][0, :, 2, 2], torch.tensor(oeft.WINNER) / 255)

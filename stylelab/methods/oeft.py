@@ -317,7 +317,7 @@ def run(model: Model, content: Tensor, style: Tensor, params: OEFTParams) -> Ite
         best = min(range(len(scores)), key=scores.__getitem__)
         result = pictures[best : best + 1]
         tiles = [
-            captioned(pictures[k : k + 1], f"layer {layer}, {count} codes\nFréchet {scores[k]:.2f}", k == best)
+            captioned(pictures[k : k + 1], f"layer {layer}, {count} codes\ndistance {scores[k]:.2f}", k == best)
             for k, (layer, count) in enumerate(inversion.hypotheses)
         ]
         extras["hypotheses"] = in_rows(tiles, TILE + CAPTION)
@@ -367,7 +367,7 @@ METHOD = Method(
     params=OEFTParams,
     presets={
         "paper": {},
-        "fast": {"square": 192, "tuning_steps": 60, "codes": "20", "inversion_steps": 12},
+        "fast": {"square": 192, "tuning_steps": 60, "codes": "20"},
         "invert": {"task": "invert"},
     },
     load=load,
