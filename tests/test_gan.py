@@ -417,6 +417,7 @@ def test_a_run_taken_up_again_ends_as_an_unbroken_one(arch, faces, tmp_path, mon
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
     rows = list(csv.DictReader((tmp_path / "a" / "log.csv").open()))
+    assert len(list(csv.DictReader((tmp_path / "b" / "log.csv").open()))) == 5 + 4 - 1  # stopped once where a resolution ended
     assert [(int(row["images"]), int(row["side"])) for row in rows] == [(24, 8), (56, 16), (72, 32), (88, 64)]
     assert all(float(row["frechet"]) > 0 for row in rows)
     for row in rows:

@@ -39,7 +39,7 @@ from ..nets.stylegan import StyleGAN
 from ..precision import fast_arithmetic
 from . import RUNS, Progress, load_checkpoint, save_checkpoint
 
-RATE, BETAS = 2e-3, (0.0, 0.99)  # Adam; PGGAN, A.1, has 1e-3 for batches of the same size
+RATE, LAST_RATE, BETAS = 2e-3, 1e-3, (0.0, 0.99)  # Adam: below `SIDE` px, and at it; PGGAN, A.1, has 1e-3 throughout
 GROUP = 4  # pictures whose deviations the critic sees; PGGAN, section 3
 LAZY = 16  # steps from one penalty to the next; StyleGAN2, B
 PENALTY = 1e-4  # of R1, times pixels: StyleGAN2-ADA's rule of thumb gives 2e-4 / batch, for much longer runs
@@ -66,7 +66,7 @@ class Recipe:
 
 
 RECIPES = {
-    "cpu": Recipe(16, 5_000, {8: 8_000, 16: 28_000, 32: 60_000, 64: 100_000}, 0.3),
+    "cpu": Recipe(16, 5_000, {8: 8_000, 16: 32_000, 32: 30_000, 64: 100_000}, 0.3),  # 55 minutes on a core
     "gpu": Recipe(32, 50_000, {8: 50_000, 16: 200_000, 32: 600_000, 64: 2_000_000}, 1.0),
 }
 
@@ -296,6 +296,8 @@ class Trainer:
         generator = torch.Generator().manual_seed(self.seed + 1_000_000 + self.step)
         n, chance = self.recipe.batch, self.recipe.augment
         to_generator, to_critic = self.optimisers
+        for optimiser in self.optimisers:
+            optimiser.param_groups[0]["lr"] = RATE if self.side < SIDE else LAST_RATE
         figures = {}
 
         codes = torch.randn(n, self.recipe.latent, generator=generator).to(self.device)
@@ -403,6 +405,9 @@ def train(
         return trainer.step + (sum(rest) - trainer.shown) // recipe.batch
 
     def look() -> None:
+        nonlocal looked, sums
+        if not sums:  # taken up again where a resolution had ended
+            return
         means = {name: sum(values) / len(values) for name, values in sums.items() if values}
         place = {"images": trainer.step * recipe.batch, "side": trainer.side, "blend": trainer.blend}
         line = place | means | {"seconds": time.monotonic() - looked, "frechet": watch.look()}
@@ -410,12 +415,12 @@ def train(
             csv.writer(file).writerow([f"{line[name]:.6g}" if name in line else "" for name in COLUMNS])
         print(", ".join(f"{name} {value:.4g}" for name, value in line.items()), flush=True)
         save_checkpoint(run / "last.pt", trainer.state())
+        looked, sums = time.monotonic(), {}
 
     progress, looked, sums = Progress(total(), trainer.step, 30.0), time.monotonic(), {}
     while trainer.side < until or trainer.shown < recipe.images[trainer.side]:
         if trainer.shown >= recipe.images[trainer.side]:
             look()
-            looked, sums = time.monotonic(), {}
             trainer.grow()
         figures = trainer.advance()
         for name, value in figures.items():
@@ -423,13 +428,16 @@ def train(
         progress(trainer.step, side=trainer.side, blend=trainer.blend, **figures)
         if time.monotonic() - looked > 60 * minutes:
             look()
-            looked, sums = time.monotonic(), {}
     look()
     return trainer
 
 
 def export(network: PGGAN | StyleGAN, path: Path) -> None:
-    """Write the parameters as fp16 safetensors, in genforce's layout."""
+    """Write the parameters as fp16 safetensors, in genforce's layout.
+
+    `from_tensors` ignores other names: there is room beside them for the mean and the covariance of what an extractor sees in
+    samples, as ``reference.mean`` and ``reference.covariance``.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({name: value.detach().cpu().half().contiguous() for name, value in network.state_dict().items()}, path)
 
