@@ -96,6 +96,8 @@ def stylise(args: argparse.Namespace) -> None:
         raise BadInput(f"{args.out} is written, but not all of the rest: {error.strerror or error}.") from None
     ran = ", ".join(f"{w['name']} ({w['family']})" for w in item.report["weights"])
     print(f"{args.out}: {item.image.width}x{item.image.height}, {item.report['seconds']} s, {ran}", file=sys.stderr)
+    if item.report["note"]:
+        print(item.report["note"], file=sys.stderr)
 
 
 def main(argv: list[str] | None = None) -> int:

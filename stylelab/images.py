@@ -167,6 +167,12 @@ def resize(image: Tensor, long_side: int) -> Tensor:
     return F.interpolate(image, (new_height, new_width), mode="bicubic").clamp(0, 1)
 
 
+def in_a_row(pictures: list[Tensor], height: int = 256) -> Tensor:
+    """Pictures (1, 3, H, W) side by side at one height."""
+    sizes = [(height, max(1, round(p.shape[-1] * height / p.shape[-2]))) for p in pictures]
+    return torch.cat([F.interpolate(p, s, mode="bilinear", antialias=True) for p, s in zip(pictures, sizes, strict=True)], 3)
+
+
 def to_pil(image: Tensor, alpha: Tensor | None = None) -> Image.Image:
     """A tensor as an 8-bit picture: RGB, or RGBA with an alpha.
 

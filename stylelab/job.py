@@ -19,9 +19,11 @@ from torch import Tensor
 from . import images, metrics
 from .errors import BadInput, StylelabError
 from .method import Method, Step, drain
-from .methods import adjustable, analogy, dtp, nnst
+from .methods import adjustable, analogy, dtp, nnst, oeft
 
-METHODS: dict[str, Method] = {method.name: method for method in (nnst.METHOD, analogy.METHOD, dtp.METHOD, adjustable.METHOD)}
+METHODS: dict[str, Method] = {
+    method.name: method for method in (nnst.METHOD, analogy.METHOD, dtp.METHOD, adjustable.METHOD, oeft.METHOD)
+}
 
 LOADERS: dict[str, Callable[[Any], Tensor]] = {  # kind of `Input` -> what reads one
     "mask": images.load_mask,
@@ -41,8 +43,8 @@ class Result:
         extras: the method's named other pictures.
         fields: correspondences by name, float32 (H, W, 2): every pixel's matched place (x, y), in [0, 1] of the other picture.
         report: how it was made: method, preset, params, seed, device, dtype, weights, inputs (names of those given beside
-            content and style), content_size, size, iterations, seconds, peak_memory_mb, losses {name: [first, last]}, metrics.
-            JSON-ready.
+            content and style), content_size, size, iterations, seconds, peak_memory_mb, losses {name: [first, last]}, metrics,
+            note (a sentence on the result, or ""). JSON-ready.
     """
 
     image: Image.Image
@@ -151,6 +153,7 @@ def stream(
         "peak_memory_mb": peak_memory_mb(where),
         "losses": {loss: [round(float(value), 6) for value in ends] for loss, ends in losses.items()},
         "metrics": measured,
+        "note": step.note,
     }
     yield Result(image, pictures, report, fields)
 

@@ -8,6 +8,9 @@ from torch.nn import functional as F
 
 from .matching import nearest
 
+FLAT = 1e-4  # shorter vectors are not made longer: where a picture is flat, gradients would be endless
+EPSILON = 1e-3  # of the contextual loss, CoCosNet's: distances within it of the smallest are as good
+
 
 def info_nce(output: Tensor, content: Tensor, temperature: float) -> Tensor:
     """Contrastive loss (van den Oord et al. 2018): row i of `output` shall be more like row i of `content` than like its others.
@@ -33,9 +36,25 @@ def nearest_cosine(output: Tensor, style: Tensor) -> Tensor:
     return 1 - (output * style[found]).sum(1).float().mean()
 
 
+def contextual(output: Tensor, target: Tensor, bandwidth: float = 0.1) -> Tensor:
+    """Contextual loss (Mechrez et al. 2018): every row of `target` shall be what some row of `output` is by far most like; 0-d.
+
+    Cosine distances of rows from which the target's mean was subtracted, each row's relative to its smallest (`EPSILON` added),
+    as a softmax over the target; minus the logarithm of the mean over the target of the largest.
+
+    Args:
+        output, target: (N, C), (M, C). bandwidth: h, 0.1 in CoCosNet.
+    """
+    centre = target.mean(0)
+    output, target = (F.normalize(x - centre, dim=1, eps=FLAT) for x in (output, target))
+    distance = 1 - (output @ target.T).float()
+    distance = distance / (distance.amin(1, keepdim=True) + EPSILON)
+    return -((1 - distance) / bandwidth).softmax(1).amax(0).mean().log()
+
+
 def centred(vectors: Tensor) -> Tensor:
     """Each row (of N, C) minus its own mean, scaled to length 1."""
-    return F.normalize(vectors - vectors.mean(1, keepdim=True), dim=1)
+    return F.normalize(vectors - vectors.mean(1, keepdim=True), dim=1, eps=FLAT)
 
 
 def gram(features: Tensor, weights: Tensor | None = None) -> Tensor:

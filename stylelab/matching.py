@@ -16,6 +16,8 @@ warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta"
 GROUPS = 256  # keys compared side by side; a reduction over the other axis is several times faster than one along a row
 TABLE = 2**22  # similarities held at once: 8 MB in bf16, which stays in a CPU's last cache
 SHORTLIST = 4  # candidates that a bf16 search hands to float32
+SHIFT = 0.75  # from every correlation before the exponential: bf16 holds exp(25 / 0.07) as little as float32 does
+SMALLEST = 1e-30  # a place whose matches are all forbidden has no weight at all
 
 
 def rows(features: Tensor) -> Tensor:
@@ -63,6 +65,28 @@ def nearest(queries: Tensor, keys: Tensor) -> Tensor:
             candidates = candidates.gather(1, exact.argmax(1, keepdim=True))
         found.append(candidates[:, 0])
     return torch.cat(found).clamp_(max=count - 1)
+
+
+# --- Soft matches: every place with every other ------------------------------------------------------------------------------
+
+
+def soft_matches(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
+    """exp(correlation / temperature) up to a factor, (M, N), of vectors of length 1: queries (M, C), keys (N, C)."""
+    q = queries / temperature
+    # One more channel subtracts SHIFT inside the product: 16 million numbers are touched once less.
+    q = torch.cat([q, torch.full_like(q[:, :1], -SHIFT / temperature)], 1)
+    return (q @ torch.cat([keys, torch.ones_like(keys[:, :1])], 1).T).exp_()
+
+
+def warp(weights: Tensor, values: Tensor) -> Tensor:
+    """For each row of `weights` (M, N) the mean of `values` (N, C) weighted by it; zeros where it has no weight."""
+    together = weights @ torch.cat([values, torch.ones_like(values[:, :1])], 1)
+    return together[:, :-1] / together[:, -1:].clamp(min=SMALLEST)
+
+
+def as_map(vectors: Tensor, like: Tensor) -> Tensor:
+    """(H * W, C) as (1, C, H, W) of the size of `like`."""
+    return vectors.T.reshape(1, -1, *like.shape[-2:])
 
 
 # --- Nearest-neighbour fields of patches -------------------------------------------------------------------------------------

@@ -85,7 +85,8 @@ class Step:
     `image` (1, 3, H, W) in [0, 1], detached, or None where there is nothing to look at; `losses` are detached 0-d tensors,
     read only when somebody looks. The last step has ``i == n`` and carries the result, the named `extras` (pictures) beside
     it, and `fields`: correspondences for those who want more than a picture of them, named ``a_to_b``, float32 (1, 2, H, W),
-    for every pixel of one input the matched place (x, y) in the other, both relative to its width and height, in [0, 1].
+    for every pixel of one input the matched place (x, y) in the other, both relative to its width and height, in [0, 1]. `note`
+    is one sentence on the result for the person who asked, where there is something to say.
     """
 
     i: int
@@ -95,6 +96,7 @@ class Step:
     losses: Mapping[str, Tensor] = field(default_factory=dict)
     extras: Mapping[str, Tensor] = field(default_factory=dict)
     fields: Mapping[str, Tensor] = field(default_factory=dict)
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """Accuracy as a command, on made-up data in the layout of the real ones: figures by hand, tables, and what is refused."""
 
+import dataclasses
 import json
 import math
+import zipfile
 
 import numpy as np
 import pytest
@@ -16,7 +18,9 @@ from stylelab.images import to_pil
 from stylelab.matching import relative
 from stylelab.method import Step
 from stylelab.methods.adjustable import Painter
+from stylelab.methods.oeft import Model
 from stylelab.nets.adjustable import Adjustable
+from stylelab.nets.pggan import PGGAN
 
 SHIFT = (6, -3)  # x, y of the made-up flow
 
@@ -330,3 +334,31 @@ def test_the_report_of_figure_7(pairs, tmp_path, photo, untrained, monkeypatch):
     assert sum(line.startswith("| conv") for line in lines) == 6
     assert Image.open(tmp_path / "plot.png").size == (920, 380)
     assert any(line.startswith("| noise on γ and β (5.4) |") for line in lines)
+
+
+def test_the_tables_of_oeft(tmp_path, untrained, photo, monkeypatch):
+    """Two pairs and three cats on an untrained generator: every figure is there, and tuning changes the warped picture."""
+    folder, cats = tmp_path / "deep_photo", tmp_path / "cats-64"
+    folder.mkdir()
+    cats.mkdir()
+    for i in range(2):
+        to_pil(photo(64, 64, i)).save(folder / f"{i}_content.jpg")
+        to_pil(photo(64, 64, i + 5)).save(folder / f"{i}_style.jpg")
+    with zipfile.ZipFile(cats / "cats-0.zip", "w") as pack:
+        for i in range(3):
+            to_pil(photo(64, 64, i)).save(tmp_path / f"{i}.jpg")
+            pack.write(tmp_path / f"{i}.jpg", f"{i}.jpg")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = Model(untrained().padded("replicate"), {"pggan": PGGAN((8, 6, 5, 4), 7)}).requires_grad_(False)
+    monkeypatch.setattr(job, "model_of", lambda *_: model)
+    monkeypatch.setattr("stylelab.accuracy.oeft.load_extractor", lambda *_: untrained())
+    quick = dataclasses.replace(METHODS["oeft"], presets={"quick": {"square": 64, "tuning_steps": 2, "inversion_steps": 1}})
+    monkeypatch.setattr("stylelab.methods.oeft.METHOD", quick)
+    lines = "\n".join(accuracy.report("oeft", accuracy.Options(tmp_path, "quick", "cpu", pairs=2))).splitlines()
+    tables = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    names = [cells[0] for cells in tables if cells[0] != "---"]
+    assert names == ["pair", "0", "1", "**mean**", "picture", "1", "2", "**mean**"]
+    mean = [float(cell) for cell in tables[4][1:]]
+    assert len(mean) == 6 and len(set(mean)) == 6
+    assert all(0 < float(cell) < 40 for cell in tables[-1][1:])

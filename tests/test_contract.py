@@ -13,7 +13,10 @@ from stylelab import METHODS, job
 from stylelab.images import fitted_size
 from stylelab.method import Params, drain, knobs
 from stylelab.methods.adjustable import AXES, Painter
+from stylelab.methods.oeft import Model
 from stylelab.nets.adjustable import NAMED, Adjustable
+from stylelab.nets.pggan import PGGAN
+from stylelab.nets.stylegan import StyleGAN
 
 
 def painter(untrained) -> Painter:
@@ -21,17 +24,26 @@ def painter(untrained) -> Painter:
     return Painter(network, untrained(), {name: torch.randn(len(network.code_mean)) for name in NAMED})
 
 
+def generators(untrained) -> Model:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        made = {"pggan": PGGAN((8, 6, 5, 4), 7), "stylegan": StyleGAN((8, 6, 5, 4), 7, 2)}  # 32 px
+    return Model(untrained().padded("replicate"), made).requires_grad_(False)
+
+
 MODELS = {  # method -> an untrained model
     "nnst": lambda untrained: untrained(),
     "analogy": lambda untrained: untrained().padded("replicate"),
     "dtp": lambda untrained: untrained().padded("replicate"),
     "adjustable": painter,
+    "oeft": generators,
 }
 QUICK = {  # method -> knobs that make a job short
     "nnst": {"size": 64, "iterations": 2},
     "analogy": {"size": 64, "match_size": 64, "deconvolution_steps": 5, "search_iterations": 2},
     "dtp": {"size": 64, "square": 64, "training_steps": 2, "fit_steps": 2, "samples": 64},
     "adjustable": {"size": 64},
+    "oeft": {"size": 64, "square": 64, "tuning_steps": 2, "inversion_steps": 2, "layers": "6", "codes": "10"},
 }
 LIVELY = {  # (method, knob) -> what else a job needs before that knob matters
     ("nnst", "seed"): {"size": 128},  # up to 127 px feature splitting compares every position
@@ -44,11 +56,16 @@ ALIKE = {  # choices that do what the default does, by the paper, or that add pi
     ("analogy", "task"): {"style to style"},
     ("adjustable", "sheets"): {"grid", "variations", "both"},
     ("adjustable", "grid_axes"): {*AXES},
+    ("oeft", "layers"): {"6", "4, 5, 6, 7, 8"},  # the first is how it stands; of several one wins, which another choice has too
+    ("oeft", "codes"): {"10", "10, 20, 30, 40"},
 }
 TRIED = {  # (method, knob) -> another value, where the far end of the range takes long
     ("dtp", "training_steps"): 6,
     ("dtp", "fit_steps"): 6,
     ("dtp", "square"): 96,
+    ("oeft", "tuning_steps"): 6,
+    ("oeft", "inversion_steps"): 4,
+    ("oeft", "square"): 96,
 }
 SHAPES = [(64, 64), (61, 83), (97, 33), (30, 40), (200, 68)]  # (height, width): odd, narrow, smaller and larger than the result
 

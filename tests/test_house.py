@@ -14,6 +14,7 @@ FLOORS = (
     {"features", "matching", "nets", "video"},
     {"losses"},
     {"metrics"},
+    {"inversion"},
     {"methods", "train"},
     {"job"},
     {"accuracy"},

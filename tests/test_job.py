@@ -16,7 +16,7 @@ from stylelab.images import read_report
 
 KEYS = (
     *("method", "preset", "params", "seed", "device", "dtype", "weights", "inputs", "content_size", "size", "iterations"),
-    *("seconds", "peak_memory_mb", "losses", "metrics"),
+    *("seconds", "peak_memory_mb", "losses", "metrics", "note"),
 )
 QUICK = dict(size=64, device="cpu", iterations=1)
 

@@ -46,9 +46,9 @@ from torch.nn import functional as F
 from ..bilateral import constant_grid, places, roughness, transformed
 from ..colour import match_moments, moment_transform
 from ..features import VGG, load_extractor
-from ..images import least_side, resize
+from ..images import in_a_row, least_side, resize
 from ..losses import gram, gram_difference, info_nce, nearest_cosine, ssim
-from ..matching import relative, rows
+from ..matching import SMALLEST, as_map, relative, rows, soft_matches, warp
 from ..method import Input, Method, Params, Step, knob, own_size
 from ..precision import fast_arithmetic
 
@@ -57,8 +57,6 @@ CONTENT = {"conv1_2": 1 / 32, "conv2_2": 1 / 16, "conv3_4": 1 / 8}  # authors' c
 STYLE = {"conv1_2": 1 / 64, "conv2_2": 1 / 32, "conv3_4": 1 / 16, "conv4_4": 1 / 8, "conv5_4": 1 / 4}  # authors' code
 CONTRAST = 0.07  # temperature of equation 12, as authors' code
 ADAM = dict(betas=(0.5, 0.999))  # authors' code
-SHIFT = 0.75  # from every correlation before the exponential: bf16 holds exp(25 / 0.07) as little as float32 does
-SMALLEST = 1e-30  # a place whose matches are all forbidden has no weight at all
 
 # Step 6, ours
 FIT_SIDE, FIT_RATE = 256, 0.03
@@ -240,21 +238,7 @@ def affinity(queries: Tensor, keys: Tensor, params: DTPParams) -> Tensor:
         x = x - x.mean(1 if params.centring == "over channels" else (2, 3), keepdim=True)
         return rows(F.normalize(x, dim=1))
 
-    q, k = prepared(queries) / params.temperature, prepared(keys)
-    # One more channel subtracts SHIFT inside the product: 16 million numbers are touched once less.
-    q = torch.cat([q, torch.full_like(q[:, :1], -SHIFT / params.temperature)], 1)
-    return (q @ torch.cat([k, torch.ones_like(k[:, :1])], 1).T).exp_()
-
-
-def warp(weights: Tensor, values: Tensor) -> Tensor:
-    """Equation 8: for each row of `weights` (M, N) the mean of `values` (N, C) weighted by it; zeros where it has no weight."""
-    together = weights @ torch.cat([values, torch.ones_like(values[:, :1])], 1)
-    return together[:, :-1] / together[:, -1:].clamp(min=SMALLEST)
-
-
-def as_map(vectors: Tensor, like: Tensor) -> Tensor:
-    """(H * W, C) as (1, C, H, W) of the size of `like`."""
-    return vectors.T.reshape(1, -1, *like.shape[-2:])
+    return soft_matches(prepared(queries), prepared(keys), params.temperature)
 
 
 def picked(features: Tensor, index: Tensor, patch: int) -> Tensor:
@@ -498,12 +482,6 @@ def marked(picture: Tensor, points: Tensor) -> Tensor:
         picture[0, :, away <= radius + 1.5] = 1.0
         picture[0, :, away <= radius] = colour
     return picture
-
-
-def in_a_row(pictures: list[Tensor], height: int = FIT_SIDE) -> Tensor:
-    """Side by side at one height."""
-    sizes = [(height, max(1, round(p.shape[-1] * height / p.shape[-2]))) for p in pictures]
-    return torch.cat([F.interpolate(p, s, mode="bilinear", antialias=True) for p, s in zip(pictures, sizes, strict=True)], 3)
 
 
 def matched_points(content: Tensor, style: Tensor, fields: list[Tensor]) -> Tensor:

@@ -114,7 +114,8 @@ def summary(result: job.Result) -> str:
     report = result.report
     weights = ", ".join(f"{w['name']} ({w['family']})" for w in report["weights"]) or "no weights"
     width, height = report["size"]
-    return f"**Done** in {report['seconds']} s · {width}×{height} · {weights} on {report['device']} · seed {report['seed']}"
+    done = f"**Done** in {report['seconds']} s · {width}×{height} · {weights} on {report['device']} · seed {report['seed']}"
+    return f"{done}\n\n{report['note']}" if report["note"] else done
 
 
 def default_preset(method: Method) -> str:
