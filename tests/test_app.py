@@ -1,6 +1,7 @@
 """The real app over HTTP, as scripts use it: endpoints, previews, cancelling, one job at a time, errors as sentences."""
 
 import json
+import os
 import re
 import time
 from pathlib import Path
@@ -138,3 +139,14 @@ def test_a_finished_download_carries_its_report(tmp_path):
     path = Path(written(Result(Image.new("RGB", (8, 8)), {}, report)))
     assert path.name == "nnst-fast-7.png" and read_report(path) == report
     assert json.dumps(report)
+
+
+def test_examples_outlive_the_cleaning_of_the_cache(url):
+    from gradio.route_utils import delete_files_created_by_app
+
+    from app import demo
+
+    delete_files_created_by_app(demo, None)  # as every ten minutes with files of an hour, and all when another app is closed
+    pictures = [block for block in demo.blocks.values() if getattr(block, "elem_id", None) in ("nnst-content", "nnst-style")]
+    files = [file for block in pictures for file in block.temp_files | block.keep_in_cache]
+    assert len(files) >= len(examples.pairs("nnst")) and all(map(os.path.exists, files))

@@ -158,6 +158,8 @@ def tab(method: Method) -> None:
                 cache_examples=False,
                 elem_id=f"{name}-examples",
             )
+            for part in (finished_before, content, style):  # else Gradio deletes the examples' pictures after `KEPT` seconds
+                part.keep_in_cache |= part.temp_files
         with gr.Column(scale=6, min_width=320):
             status = gr.Markdown("Choose two pictures and press Run, or click an example.", elem_id=f"{name}-status")
             live = gr.Image(label="Preview", format="jpeg", interactive=False, elem_id=f"{name}-preview", buttons=[], height=480)
