@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from pathlib import Path
 from typing import Any
@@ -142,7 +143,7 @@ def main(argv: list[str]) -> int:
                 pictures[0].convert("RGB").save(path, quality=QUALITY)
                 captions = [job.METHODS[name].title, EXTRA.get(name)]
                 rows.append([*inputs(*pair), *zip(captions, pictures)])  # noqa: B905
-            halves = [left + right for left, right in zip(rows[::2], rows[1::2], strict=True)]
+            halves = [[*itertools.chain(*rows[i : i + 2])] for i in range(0, len(rows), 2)]  # two pairs in a row
             sheet(halves).save(examples.HERE / "results" / f"{name}.jpg", quality=QUALITY)
         if args.sheets:
             args.sheets.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylelab import examples
+from stylelab import METHODS, examples
 from stylelab.examples import draw
 
 
@@ -53,3 +53,8 @@ def test_drawing_repeats_exactly_and_follows_the_seed(name):
     first = draw.MEDIA[name](96, 72, seed=1)
     assert np.array_equal(first, draw.MEDIA[name](96, 72, seed=1))
     assert not np.array_equal(first, draw.MEDIA[name](96, 72, seed=2))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_example_has_its_thumbnail_and_pictures(name):
+    assert examples.pairs(name) and all(path.is_file() for pair in examples.pairs(name) for path in pair)

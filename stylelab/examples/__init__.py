@@ -56,6 +56,7 @@ PAIRS: dict[str, list[tuple[str, str]]] = {  # method -> content and style, the 
         ("Pagoda", "Woodblock pagoda"),
         ("Dahlia", "Yellow dahlia"),
     ],
+    "oeft": [("Cat", "Ginger cat")],
     "dtp": [  # the same kind of scene in another light
         ("Pagoda", "Sunset"),
         ("Pagoda", "City lights"),

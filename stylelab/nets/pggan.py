@@ -60,7 +60,40 @@ class Equalised(nn.Module):
         return F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
 
 
-class PGGAN(nn.Module):
+class Generator(nn.Module):
+    """What both generators are to multiple GAN inversion: a network that can be cut after any layer (Gu et al. 2020).
+
+    Each has `widths`, from 4 px on; ``head(codes, layer)``, G1; and ``tail(features, layer, codes)``, G2.
+    """
+
+    widths: tuple[int, ...]
+
+    @property
+    def resolution(self) -> int:
+        """Side of the pictures, px."""
+        return 2 << len(self.widths)
+
+    @property
+    def layers(self) -> int:
+        """How many convolutions, mapping and toRGB aside; `head`, `tail` and `compose` cut after 1 ... layers of them."""
+        return 2 * len(self.widths)
+
+    def compose(self, codes: Tensor, weights: Tensor, layer: int) -> Tensor:
+        """One picture of several codes: their features after `layer` layers, weighted by channel and summed.
+
+        Args:
+            codes: (B, N, latent), N codes z for each of B pictures.
+            weights: (B, N, C), C channels at the composing layer.
+            layer: 1 ... `layers`.
+
+        Returns:
+            (B, 3, H, W), RGB, about [-1, 1].
+        """
+        features = self.head(codes.flatten(0, 1), layer).unflatten(0, codes.shape[:2])
+        return self.tail((features * weights[..., None, None]).sum(1), layer, codes)
+
+
+class PGGAN(Generator):
     """Codes to pictures.
 
     Args:
@@ -77,16 +110,6 @@ class PGGAN(nn.Module):
             self.add_module(f"layer{2 * b}", Equalised((width, before[b], kernel, kernel)))
             self.add_module(f"layer{2 * b + 1}", Equalised((width, width, 3, 3)))
             self.add_module(f"output{b}", Equalised((3, width, 1, 1), gain=1.0))
-
-    @property
-    def resolution(self) -> int:
-        """Side of the pictures, px."""
-        return 2 << len(self.widths)
-
-    @property
-    def layers(self) -> int:
-        """How many convolutions there are; `head`, `tail` and `compose` cut after 1 ... layers of them."""
-        return 2 * len(self.widths)
 
     def run(self, x: Tensor, first: int, last: int) -> Tensor:
         """Layers `first` to `last` - 1 of a code (N, latent) or of features (N, C, H, W)."""
@@ -112,20 +135,6 @@ class PGGAN(nn.Module):
     def picture(self, x: Tensor, b: int) -> Tensor:
         """toRGB of the features at 4 * 2^b px."""
         return getattr(self, f"output{b}")(pixel_norm(x))
-
-    def compose(self, codes: Tensor, weights: Tensor, layer: int) -> Tensor:
-        """One picture of several codes: their features after `layer` convolutions, weighted by channel and summed.
-
-        Args:
-            codes: (B, N, latent), N codes for each of B pictures.
-            weights: (B, N, C), C channels at the composing layer.
-            layer: 1 ... `layers`.
-
-        Returns:
-            (B, 3, H, W), RGB, about [-1, 1].
-        """
-        features = self.head(codes.flatten(0, 1), layer).unflatten(0, codes.shape[:2])
-        return self.tail((features * weights[..., None, None]).sum(1), layer, codes)
 
     def forward(self, codes: Tensor, lod: float = 0.0) -> Tensor:
         """Pictures (N, 3, H, W), RGB, about [-1, 1], of codes (N, latent) from N(0, 1).

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .pggan import EPSILON, LATENT, LEAK, Equalised, pixel_norm, upsample, widths_for
+from .pggan import EPSILON, LATENT, LEAK, Equalised, Generator, pixel_norm, upsample, widths_for
 
 MAPPING_DEPTH, MAPPING_RATE = 8, 0.01  # section 2, appendix C
 FUSED_FROM = 128  # px; from here up the public files' upsampling kernels are for a transposed convolution, which mirrors them
@@ -91,7 +91,7 @@ class _Layer(nn.Module):
         return _InstanceNorm.apply(F.leaky_relu(x, LEAK), 1 + scale, shift)
 
 
-class StyleGAN(nn.Module):
+class StyleGAN(Generator):
     """Codes to pictures.
 
     Args:
@@ -114,16 +114,6 @@ class StyleGAN(nn.Module):
             self.synthesis.add_module(f"layer{2 * b}", _Layer(before[b], width, 4 << b, latent, up=True))
             self.synthesis.add_module(f"layer{2 * b + 1}", _Layer(width, width, 4 << b, latent, up=False))
             self.synthesis.add_module(f"output{b}", Equalised((3, width, 1, 1), gain=1.0))
-
-    @property
-    def resolution(self) -> int:
-        """Side of the pictures, px."""
-        return 2 << len(self.widths)
-
-    @property
-    def layers(self) -> int:
-        """How many layers the synthesis network has; `head`, `tail` and `compose` cut after 1 ... layers of them."""
-        return 2 * len(self.widths)
 
     def map(self, codes: Tensor) -> Tensor:
         """w (N, latent) of codes z (N, latent) from N(0, 1)."""
@@ -161,20 +151,6 @@ class StyleGAN(nn.Module):
     def picture(self, x: Tensor, b: int) -> Tensor:
         """toRGB of the features at 4 * 2^b px."""
         return getattr(self.synthesis, f"output{b}")(x)
-
-    def compose(self, codes: Tensor, weights: Tensor, layer: int) -> Tensor:
-        """One picture of several codes: their features after `layer` layers, weighted by channel and summed.
-
-        Args:
-            codes: (B, N, latent), N codes z for each of B pictures.
-            weights: (B, N, C), C channels at the composing layer.
-            layer: 1 ... `layers`.
-
-        Returns:
-            (B, 3, H, W), RGB, about [-1, 1].
-        """
-        features = self.head(codes.flatten(0, 1), layer).unflatten(0, codes.shape[:2])
-        return self.tail((features * weights[..., None, None]).sum(1), layer, codes)
 
     def synthesise(self, w: Tensor, lod: float = 0.0, generator: torch.Generator | None = None) -> Tensor:
         """Pictures (N, 3, H, W), RGB, about [-1, 1], of w (N, latent) or (N, layers, latent); for the others see `forward`."""

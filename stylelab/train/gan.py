@@ -433,11 +433,7 @@ def train(
 
 
 def export(network: PGGAN | StyleGAN, path: Path) -> None:
-    """Write the parameters as fp16 safetensors, in genforce's layout.
-
-    `from_tensors` ignores other names: there is room beside them for the mean and the covariance of what an extractor sees in
-    samples, as ``reference.mean`` and ``reference.covariance``.
-    """
+    """Write the parameters as fp16 safetensors, in genforce's layout."""
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({name: value.detach().cpu().half().contiguous() for name, value in network.state_dict().items()}, path)
 
