@@ -1,4 +1,4 @@
-"""The optimiser of convolutions with a normalisation behind them."""
+"""The optimiser of convolutions."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ class Muon(torch.optim.Optimizer):
     """Orthogonalised momentum for convolutions (Jordan 2024, "Muon"); torch's own takes matrices only.
 
     A weight (out, in, 3, 3) is handled as a matrix (out, in * 9) and kept at norm sqrt(out): a normalisation behind it makes the
-    function independent of it, so the rate is a relative one.
+    function independent of it, so the rate is a relative one. Where there is no normalisation, `free`, the norm is left alone.
     """
 
-    def __init__(self, parameters: list[nn.Parameter], lr: float, momentum: float):
-        super().__init__(parameters, dict(lr=lr, momentum=momentum))
+    def __init__(self, parameters: list[nn.Parameter], lr: float, momentum: float, free: bool = False):
+        super().__init__(parameters, dict(lr=lr, momentum=momentum, free=free))
 
     @torch.no_grad()
     def step(self) -> None:
@@ -25,7 +25,8 @@ class Muon(torch.optim.Optimizer):
                     state["momentum"] = torch.zeros_like(weight)
                 running = state["momentum"].mul_(group["momentum"]).add_(weight.grad)
                 ahead = weight.grad + group["momentum"] * running
-                weight.mul_(len(weight) ** 0.5 / weight.norm())
+                if not group["free"]:
+                    weight.mul_(len(weight) ** 0.5 / weight.norm())
                 weight.sub_(group["lr"] * orthogonalised(ahead.flatten(1)).view_as(weight))
 
 
