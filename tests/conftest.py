@@ -8,8 +8,10 @@ import os
 os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1")
 
 import dataclasses
+import io
 import socket
 import types
+import zipfile
 
 import pytest
 import torch
@@ -17,8 +19,9 @@ from torch import Tensor, nn
 
 from stylelab import METHODS, job, metrics, precision
 from stylelab.features import VGG
-from stylelab.images import resize
+from stylelab.images import resize, to_pil
 from stylelab.method import Input, Method, Params, Step
+from stylelab.train.pictures import held_out
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1", "0.0.0.0", "", None}
 
@@ -143,3 +146,19 @@ def bf16(monkeypatch):
         monkeypatch.setattr("stylelab.matching.has_fast_bf16", lambda device: fast)
 
     return choose
+
+
+@pytest.fixture(scope="session")
+def packs(tmp_path_factory, photo):
+    """Three photographs and three styles in the layout of the data packs; names that are neither held out nor refused."""
+    folder = tmp_path_factory.mktemp("packs")
+    for pack, prefix in (("photos-256", "c101_"), ("styles-256", "dtd_")):
+        (folder / pack).mkdir()
+        with zipfile.ZipFile(folder / pack / "0.zip", "w") as archive:
+            names = [name for k in range(80) if not held_out(name := f"{prefix}{k}.jpg")][:3]
+            names += [name for k in range(400) if held_out(name := f"{prefix}{k}.jpg")][:1]
+            for seed, name in enumerate([*names, "in1k_refused.jpg"] if prefix == "c101_" else names):
+                buffer = io.BytesIO()
+                to_pil(photo(72, 64, seed)).save(buffer, "JPEG")
+                archive.writestr(name, buffer.getvalue())
+    return folder

@@ -155,7 +155,7 @@ def main() -> None:
         return paint(vgg, content, style, coarsest=64, content_band=True, **settings)[0]
 
     def ours() -> Tensor:
-        return drain(nnst.run(vgg, content, style, nnst.METHOD.settings("official", **settings))).extras["uncoloured"]
+        return drain(nnst.run(nnst.Model(vgg), content, style, nnst.METHOD.settings("official", **settings))).extras["uncoloured"]
 
     seconds, objectives = {}, {}
     for name, work in (("plain", plain), ("stylelab", ours)):

@@ -1,7 +1,6 @@
 """Adjustable style transfer: the networks against the paper's tables, codes, what sliders do, and training in the small."""
 
 import io
-import zipfile
 from types import SimpleNamespace
 
 import pytest
@@ -211,22 +210,6 @@ def test_randomise_draws_from_the_seed():
 
 
 # ---- training
-
-
-@pytest.fixture(scope="module")
-def packs(tmp_path_factory, photo):
-    """Three photographs and three styles in the layout of the data packs; names that are neither held out nor refused."""
-    folder = tmp_path_factory.mktemp("packs")
-    for pack, prefix in (("photos-256", "c101_"), ("styles-256", "dtd_")):
-        (folder / pack).mkdir()
-        with zipfile.ZipFile(folder / pack / "0.zip", "w") as archive:
-            names = [name for k in range(80) if not training.held_out(name := f"{prefix}{k}.jpg")][:3]
-            names += [name for k in range(400) if training.held_out(name := f"{prefix}{k}.jpg")][:1]
-            for seed, name in enumerate([*names, "in1k_refused.jpg"] if prefix == "c101_" else names):
-                buffer = io.BytesIO()
-                to_pil(photo(72, 64, seed)).save(buffer, "JPEG")
-                archive.writestr(name, buffer.getvalue())
-    return folder
 
 
 @pytest.fixture

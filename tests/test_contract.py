@@ -12,9 +12,11 @@ from PIL import Image
 from stylelab import METHODS, job
 from stylelab.images import fitted_size
 from stylelab.method import Params, drain, knobs
+from stylelab.methods import nnst
 from stylelab.methods.adjustable import AXES, Painter
 from stylelab.methods.oeft import Model
 from stylelab.nets.adjustable import NAMED, Adjustable
+from stylelab.nets.decoder import Decoder
 from stylelab.nets.pggan import PGGAN
 from stylelab.nets.stylegan import StyleGAN
 
@@ -31,8 +33,16 @@ def generators(untrained) -> Model:
     return Model(untrained().padded("replicate"), made).requires_grad_(False)
 
 
+def decoding(untrained) -> nnst.Model:
+    vgg = untrained()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        made = {side: Decoder(sum(map(vgg.channels, nnst.LAYERS)), (6, 5, 4, 3), 8) for side in (64, 512)}
+    return nnst.Model(vgg, made).requires_grad_(False)
+
+
 MODELS = {  # method -> an untrained model
-    "nnst": lambda untrained: untrained(),
+    "nnst": decoding,
     "analogy": lambda untrained: untrained().padded("replicate"),
     "dtp": lambda untrained: untrained().padded("replicate"),
     "adjustable": painter,
@@ -46,6 +56,7 @@ QUICK = {  # method -> knobs that make a job short
     "oeft": {"size": 64, "square": 64, "tuning_steps": 2, "inversion_steps": 2, "layers": "6", "codes": "10"},
 }
 LIVELY = {  # (method, knob) -> what else a job needs before that knob matters
+    ("nnst", "refeeds"): {"synthesis": "decoder"},
     ("nnst", "seed"): {"size": 128},  # up to 127 px feature splitting compares every position
     ("analogy", "refinement"): {"task": "photo to photo"},
     ("analogy", "match_size"): {"match_size": 128},

@@ -12,7 +12,7 @@ FLOORS = (
     {"errors"},
     {"images", "memory", "method", "precision", "pyramid", "colour", "bilateral", "weights", "examples"},
     {"features", "matching", "nets", "video"},
-    {"losses"},
+    {"losses", "hypercolumns"},
     {"metrics"},
     {"inversion"},
     {"methods", "train"},

@@ -10,10 +10,11 @@ import torch
 from torch.nn import functional as F
 
 from stylelab.colour import oklab
+from stylelab.hypercolumns import LAYERS, hypercolumns, quarter
 from stylelab.matching import rows
 from stylelab.method import drain
 from stylelab.methods import nnst
-from stylelab.methods.nnst import METHOD, SplitLoss, coloured, hypercolumns, quarter, rearranged, relit, run, scales
+from stylelab.methods.nnst import METHOD, Model, SplitLoss, coloured, rearranged, relit, run, scales
 
 OFFICIAL, PAPER = dict(coarsest=64, content_band=True), dict(coarsest=0, content_band=False)
 
@@ -31,7 +32,7 @@ def coarse_grid(monkeypatch):
 
 
 def painted(vgg, content, style, preset="paper", **knobs):
-    return drain(run(vgg, content, style, METHOD.settings(preset, **knobs)))
+    return drain(run(Model(vgg), content, style, METHOD.settings(preset, **knobs)))
 
 
 @pytest.mark.parametrize("rotations", [False, True], ids=["upright", "rotations"])
@@ -39,7 +40,7 @@ def painted(vgg, content, style, preset="paper", **knobs):
 def test_equal_to_the_plain_restatement(preset, plainly, size, rotations, untrained, pair, bf16, coarse_grid):
     bf16(False)
     vgg, knobs = untrained(), dict(size=size, iterations=4, rotations=rotations)
-    steps = list(run(vgg, *pair, METHOD.settings(preset, **knobs)))
+    steps = list(run(Model(vgg), *pair, METHOD.settings(preset, **knobs)))
     expected, losses = plain_nnst.paint(vgg, *pair, **knobs, **plainly)
     # Rounding may break a tie between two matches the other way, and Adam's first steps are little more than a gradient's
     # signs, which rounding turns where it is near zero. A wrong setting is 0.007 (grid) to 0.08 (scales) away.
@@ -62,7 +63,7 @@ def test_bf16_paints_as_well_as_float32(rotations, untrained, pair, bf16, coarse
 
 def test_the_loss_falls_in_every_stage(untrained, pair):
     stages: dict[str, list[float]] = {}
-    for step in run(untrained(), *pair, METHOD.settings(size=80, iterations=12)):
+    for step in run(Model(untrained()), *pair, METHOD.settings(size=80, iterations=12)):
         stages.setdefault(step.stage, []).extend(value.item() for value in step.losses.values())
     stages["feature splitting"] += stages.pop("colour")
     assert list(stages) == ["20 px", "40 px", "80 px", "feature splitting"]
@@ -74,7 +75,7 @@ def test_the_loss_falls_in_every_stage(untrained, pair):
 def test_a_content_that_is_its_own_style_is_already_there(rotations, untrained, photo, bf16):
     bf16(False)
     content = photo(64, 64, 3)
-    step = next(run(untrained(), content, content, METHOD.settings(size=64, coarsest="64px", rotations=rotations)))
+    step = next(run(Model(untrained()), content, content, METHOD.settings(size=64, coarsest="64px", rotations=rotations)))
     assert step.losses["hypercolumns"] < 1e-4
 
 
@@ -82,7 +83,7 @@ def test_a_rotated_style_is_found_again(untrained, photo, bf16):
     """The content turned by a quarter is among the rotations of the style, so every hypercolumn finds itself."""
     bf16(False)
     vgg, content = untrained(), photo(64, 48, 4)
-    own = hypercolumns(vgg(content, nnst.LAYERS), quarter(content))
+    own = hypercolumns(vgg(content, LAYERS), quarter(content))
     for rotations in (True, False):
         found = rearranged(vgg, content, content.rot90(1, (2, 3)), METHOD.settings(rotations=rotations))
         assert found.shape == own.shape == (1, 168, 16, 12)
@@ -94,9 +95,9 @@ def test_a_rotated_style_is_found_again(untrained, photo, bf16):
 def test_rearranged_is_equation_1(zero_centre, rotations, untrained, pair, bf16):
     bf16(False)
     vgg, (content, style) = untrained(), pair
-    queries = rows(hypercolumns(vgg(content, nnst.LAYERS), quarter(content)))
+    queries = rows(hypercolumns(vgg(content, LAYERS), quarter(content)))
     turned = [style.rot90(k, (2, 3)) for k in range(4)][: 4 if rotations else 1]
-    keys = torch.cat([rows(hypercolumns(vgg(s, nnst.LAYERS), quarter(s))) for s in turned])
+    keys = torch.cat([rows(hypercolumns(vgg(s, LAYERS), quarter(s))) for s in turned])
     a, b = (queries - queries.mean(0), keys - keys.mean(0)) if zero_centre else (queries, keys)
     best = F.cosine_similarity(a[:, None], b[None], dim=2).argmax(1)
     found = rows(rearranged(vgg, content, style, METHOD.settings(zero_centre=zero_centre, rotations=rotations)))
@@ -152,7 +153,7 @@ def test_splitting_by_hand(untrained, photo, bf16):
     params = METHOD.settings(rotations=False)
     assert SplitLoss(vgg, image, params, torch.Generator())(image).item() == pytest.approx(0, abs=1e-4)
     expected = 0.0
-    for name in nnst.LAYERS:
+    for name in LAYERS:
         a, b = (rows(vgg(x, [name])[name]) for x in (image, style))
         expected += (1 - F.cosine_similarity((a - a.mean(0))[:, None], (b - b.mean(0))[None], dim=2).amax(1)).mean().item()
     assert SplitLoss(vgg, style, params, torch.Generator())(image).item() == pytest.approx(expected, rel=1e-4)

@@ -1,4 +1,4 @@
-"""Neural Neighbor Style Transfer, optimised variant (Kolkin, Kucera, Paris, Sykora, Shechtman & Shakhnarovich, 2022).
+"""Neural Neighbor Style Transfer, optimised or decoded (Kolkin, Kucera, Paris, Sykora, Shechtman & Shakhnarovich, 2022).
 
 1. Content and style are brought to an eighth, a quarter, half and the whole of `size`; each result starts the next (3.6).
 2. Hypercolumns: activations of all layers of the first four blocks, bilinearly at a quarter of the resolution (3.1).
@@ -6,6 +6,8 @@
    style and its rotations by 90, 180 and 270 degrees, under the cosine of zero-centred features (3.2, equation 1).
 4. 200 updates of Adam on a Laplacian pyramid bring the picture's hypercolumns towards those targets (3.4, equation 8).
 5. Feature splitting: at full size another 200 updates in which every layer is matched by itself, anew after each update (3.2).
+   With `synthesis` "decoder" steps 4 and 5 are done by networks, one for each scale (3.3): targets are decoded to a picture, and
+   at full size that is fed in again five times, every layer matched by itself.
 6. The result's lightness takes the content's colours, filtered along it and moved to the style's statistics, unless the
    style has hardly any colour (3.5).
 
@@ -19,6 +21,9 @@ Where we leave the paper, or it leaves us the choice:
 - The colour filter is the authors' (3 x 3, five rounds), and colour is handled in Oklab, as their code does; "lightness" is
   its L. The paper filters before matching statistics, the code after: `colour_order`.
 - The `compact` weights have VGG-19's shape; the layers taken from them are VGG-16's by name, without conv3_4.
+- Decoders: see `nets.decoder` and `train.decoder`. Pictures are padded to whole eighths before they are decoded. When a result is
+  fed in again, its layers are compared with `KEYS` places of the style, drawn once for each layer. There is one decoder for each
+  long side of 64, 128, 256 and 512 px; other sizes take the nearest. "decoder+opt" goes on with step 5 from the decoder's result.
 - `colour` = content and luminance are not in the paper. Luminance: only lightness is stylised (Gatys et al. 2017).
 
 The `official` preset has the authors' values (nkolkin13/NeuralNeighborStyleTransfer) without their defects: there the last
@@ -27,25 +32,30 @@ stage compares stale features at 512 px, and some sizes and every CPU fail.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .. import weights
 from ..colour import clamp_to, filter_along, match_moments, moments, oklab, rgb
-from ..features import SMALLEST_SIDE, VGG, layer_names, load_extractor
+from ..errors import WeightsMissing
+from ..features import SMALLEST_SIDE, VGG, load_extractor
+from ..hypercolumns import LAYERS, hypercolumns, layer_maps, quarter
 from ..images import resize
-from ..matching import nearest, rows, unit
+from ..matching import as_map, nearest, rows, unit
 from ..method import Method, Params, Step, knob
+from ..nets.decoder import Decoder, decoders
 from ..precision import fast_arithmetic
 from ..pyramid import collapse, decompose, scale_to
 
-LAYERS = layer_names("vgg16", blocks=4)  # 3.1: conv1_1 ... conv4_3; 2688 channels at width 64
 ADAM = dict(lr=2e-3, betas=(0.9, 0.999))  # 3.4
 PYRAMID_LEVELS = 8  # 3.4
 GRID = 64  # authors' code: positions a side that feature splitting compares
+KEYS = 8192  # places of the style, in all rotations, that each layer of a result fed in again is compared with
 MONOCHROME = {"filter-first": 4e-5, "match-first": 6e-5}  # largest (co)variance of A and B: 3.5; authors' code
 
 
@@ -58,6 +68,13 @@ class NNSTParams(Params):
         1.0,
         step=0.05,
         help="Weight of the coarser result when matching: 0 keeps most content, 1 least (α).",
+    )
+    synthesis: str = knob(
+        "opt",
+        "Synthesis",
+        choices=("opt", "decoder", "decoder+opt"),
+        help="opt: pixels are optimised; decoder: networks paint at once, in seconds; decoder+opt: a decoder's result, optimised "
+        "at full size only.",
     )
     colour: str = knob(
         "style",
@@ -72,6 +89,9 @@ class NNSTParams(Params):
         True,
         "Feature splitting",
         help="Finish by matching every layer by itself after each update: sharper, more varied strokes.",
+    )
+    refeeds: int = knob(
+        5, "Re-feeds", 1, 10, step=1, help="How often feature splitting feeds a decoder with its own result.", advanced=True
     )
     zero_centre: bool = knob(True, "Zero-centre features", help="Subtract the mean feature before matching.", advanced=True)
     coarsest: str = knob(
@@ -97,16 +117,6 @@ class NNSTParams(Params):
     learning_rate: float = knob(
         ADAM["lr"], "Learning rate", 1e-4, 2e-2, step=1e-4, help="Adam's, for pixels in [0, 1].", advanced=True
     )
-
-
-def hypercolumns(features: dict[str, Tensor], size: tuple[int, int]) -> Tensor:
-    """(1, channels of all layers, *size): every layer bilinearly at `size` and divided by its channel count."""
-    return torch.cat([F.interpolate(f.float(), size=size, mode="bilinear") / f.shape[1] for f in features.values()], 1)
-
-
-def quarter(image: Tensor) -> tuple[int, int]:
-    """Height and width of a picture's hypercolumns (3.1)."""
-    return max(1, image.shape[-2] // 4), max(1, image.shape[-1] // 4)
 
 
 def turned(style: Tensor, rotations: bool) -> list[Tensor]:
@@ -195,6 +205,91 @@ def descend(image: Tensor, loss: Callable[[Tensor], Tensor], updates: int, rate:
         yield image, value.detach()
 
 
+# ---- the decoder (3.3)
+
+
+class Model(nn.Module):
+    """The extractor, and decoders with the extractor whose hypercolumns they know.
+
+    Args:
+        decoders: by long side in px, may be none. reader: None is `vgg` itself. missing: why there are no decoders.
+    """
+
+    def __init__(
+        self,
+        vgg: VGG,
+        decoders: Mapping[int, Decoder] | None = None,
+        reader: VGG | None = None,
+        missing: WeightsMissing | None = None,
+    ):
+        super().__init__()
+        self.vgg, self.reader, self.missing = vgg, reader or vgg, missing
+        self.decoders = nn.ModuleDict({str(side): network for side, network in (decoders or {}).items()})
+        self.weights: list[dict[str, str]] = []
+
+    def extractor(self, synthesis: str) -> VGG:
+        """For this synthesis.
+
+        Raises:
+            WeightsMissing: it needs decoders, and there are none.
+        """
+        if synthesis == "opt":
+            return self.vgg
+        if self.missing:
+            raise self.missing
+        return self.reader
+
+    def decoder(self, side: int) -> Decoder:
+        """The one whose scale is nearest to the long side `side`, as ratios go."""
+        return self.decoders[min(self.decoders, key=lambda known: abs(math.log(side / int(known))))]
+
+
+def eighths(image: Tensor) -> Tensor:
+    """(1, 3, H, W), its last row and column repeated until both sides are multiples of 8: all layers lie on each other."""
+    return F.pad(image, (0, -image.shape[-1] % 8, 0, -image.shape[-2] % 8), mode="replicate")
+
+
+@torch.no_grad()
+def decode(decoder: Decoder, vgg: VGG, target: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+    """The picture of hypercolumns (1, C, H / 4, W / 4), cut to the size of `like`, and their mean cosine distance to its own."""
+    with fast_arithmetic(target.device):
+        image = decoder(target).clamp(0, 1)
+    made = hypercolumns(extract(vgg, image), quarter(image))
+    distance = 1 - F.cosine_similarity(made, target, dim=1).mean()
+    return image[..., : like.shape[-2], : like.shape[-1]].contiguous(), distance
+
+
+class Splitter:
+    """Feature splitting for a decoder: hypercolumns whose layers are taken from the style each by itself (3.2).
+
+    Layers are compared at their own resolution, or a quarter of the picture's where that is less.
+    """
+
+    def __init__(self, vgg: VGG, style: Tensor, params: NNSTParams, generator: torch.Generator):
+        self.vgg, self.centred = vgg, params.zero_centre
+        copies = [layer_maps(extract(vgg, copy), quarter(copy)) for copy in turned(style, params.rotations)]
+        self.keys: dict[str, Tensor] = {}  # layer -> (at most KEYS, C)
+        self.units: dict[str, Tensor] = {}  # the same centred, of length 1
+        for name in copies[0]:
+            keys = torch.cat([rows(copy[name]) for copy in copies])
+            chosen = torch.randperm(len(keys), generator=generator)[:KEYS].to(keys.device)
+            self.keys[name] = keys[chosen]
+            self.units[name] = unit(self.keys[name], keys.mean(0) if self.centred else None)
+
+    @torch.no_grad()
+    def __call__(self, image: Tensor) -> Tensor:
+        """(1, C, H / 4, W / 4) for a picture (1, 3, H, W)."""
+        found = {}
+        for name, maps in layer_maps(extract(self.vgg, image), quarter(image)).items():
+            queries = rows(maps)
+            index = nearest(unit(queries, queries.mean(0) if self.centred else None), self.units[name])
+            found[name] = as_map(self.keys[name][index], maps)
+        return hypercolumns(found, quarter(image))
+
+
+# ---- colour
+
+
 def coloured(content: Tensor, style: Tensor, painted: Tensor, params: NNSTParams) -> Tensor:
     """3.5: the painted lightness with the content's colours, moved to the style's statistics; all RGB in [0, 1].
 
@@ -238,32 +333,50 @@ def scales(content: Tensor, style: Tensor, params: NNSTParams) -> list[int]:
     return [s for s in reversed(sides) if round(s * narrowest) >= SMALLEST_SIDE] or [params.size]
 
 
-def run(vgg: VGG, content: Tensor, style: Tensor, params: NNSTParams) -> Iterator[Step]:
+def run(model: Model, content: Tensor, style: Tensor, params: NNSTParams) -> Iterator[Step]:
     """Stylise `content` (1, 3, H, W) after `style` (1, 3, H', W'), both RGB in [0, 1]."""
     generator = torch.Generator().manual_seed(params.seed)
+    decodes, continues, vgg = params.synthesis != "opt", params.synthesis == "decoder+opt", model.extractor(params.synthesis)
     original = resize(content, params.size)
     if params.colour == "luminance":
         content, style = lightness_only(content, style)
     sides = scales(content, style, params)
-    n = params.iterations * (len(sides) + params.splitting)
+    if decodes:
+        n = len(sides) + params.refeeds * params.splitting + params.iterations * continues
+    else:
+        n = params.iterations * (len(sides) + params.splitting)
     i, result = 0, None
     for side in sides:
         c, s = resize(content, side), resize(style, side)
         start = c if result is None else scale_to(result, c)
         if params.content_band and result is not None:
             start = start + decompose(c, 2)[0]
-        target = rearranged(vgg, params.alpha * start + (1 - params.alpha) * c, s, params)
-        for result, loss in descend(start, column_loss(vgg, target), params.iterations, params.learning_rate):
+        query = params.alpha * start + (1 - params.alpha) * c
+        if decodes:
+            target = rearranged(vgg, eighths(query), s, params)
+            updates = [decode(model.decoder(side), vgg, target, c)]
+        else:
+            target = rearranged(vgg, query, s, params)
+            updates = descend(start, column_loss(vgg, target), params.iterations, params.learning_rate)
+        for result, loss in updates:
             i += 1
             if i < n:
                 yield Step(i, n, f"{side} px", result.clamp(0, 1), {"hypercolumns": loss})
     painted, losses = result, {"hypercolumns": loss}
-    if params.splitting:
-        split = SplitLoss(vgg, s, params, generator)
-        for painted, loss in descend(result, split, params.iterations, params.learning_rate):
+    if decodes and params.splitting:
+        splitter = Splitter(vgg, s, params, generator)
+        for _ in range(params.refeeds):
+            painted, loss = decode(model.decoder(side), vgg, splitter(eighths(painted)), c)
             i, losses = i + 1, {"splitting": loss}
             if i < n:
-                yield Step(i, n, "feature splitting", painted.clamp(0, 1), losses)
+                yield Step(i, n, "feature splitting", painted, losses)
+    if continues or (params.splitting and not decodes):
+        goal = SplitLoss(vgg, s, params, generator) if params.splitting else column_loss(vgg, rearranged(vgg, query, s, params))
+        updates = descend(painted, goal, params.iterations, params.learning_rate)
+        for painted, loss in updates:
+            i, losses = i + 1, {"splitting" if params.splitting else "hypercolumns": loss}
+            if i < n:
+                yield Step(i, n, "optimisation" if decodes else "feature splitting", painted.clamp(0, 1), losses)
     painted = painted.clamp(0, 1)
     finish = {
         "style": lambda: coloured(original, s, painted, params),
@@ -276,9 +389,31 @@ def run(vgg: VGG, content: Tensor, style: Tensor, params: NNSTParams) -> Iterato
     yield Step(n, n, "colour", finish(), losses, other)
 
 
-def load(device: torch.device, family: str) -> VGG:
-    """The extractor: VGG-16 (`full`) or the compact network."""
-    return load_extractor("vgg16", family, device)
+def load(device: torch.device, family: str) -> Model:
+    """The extractor, VGG-16 (`full`) or the compact network, and its decoders; `auto` takes the compact ones where the full
+    extractor has none. Without decoders there is still `opt`.
+
+    Raises:
+        WeightsMissing: no extractor.
+    """
+    vgg = reader = load_extractor("vgg16", family, device)
+    described, networks, missing = list(vgg.weights), {}, None
+    kinds = [vgg.weights[0]["family"], *(["compact"] if family == "auto" else [])]
+    for kind in dict.fromkeys(kinds):
+        try:
+            file = weights.find("nnst-decoder", kind)
+        except WeightsMissing as error:
+            missing = missing or WeightsMissing(f"{error} Until then there is synthesis=opt.")
+            continue
+        if kind != kinds[0]:
+            reader = load_extractor("vgg16", kind, device)
+            described += reader.weights
+        networks, missing = decoders(weights.read_tensors(file.path)), None
+        described.append(file.described())
+        break
+    model = Model(vgg, networks, reader, missing)
+    model.weights = described
+    return model.to(device, memory_format=torch.channels_last)
 
 
 METHOD = Method(
@@ -287,12 +422,13 @@ METHOD = Method(
     paper="Kolkin et al., Neural Neighbor Style Transfer, 2022",
     url="https://arxiv.org/abs/2203.13215",
     summary="Repaints the photo with the painting's own strokes: every patch of features is replaced by its nearest neighbour "
-    "in the style, and the pixels are optimised until they have those features.",
+    "in the style, and the pixels are optimised until they have those features, or decoded from them at once.",
     params=NNSTParams,
     presets={
         "paper": {},
         "official": {"coarsest": "64px", "content_band": True, "colour_order": "match-first"},
         "fast": {"size": 256, "iterations": 60},
+        "decoder": {"synthesis": "decoder"},
     },
     load=load,
     run=run,

@@ -40,6 +40,7 @@ class Branch(nn.Module):
                 nn.init.normal_(layer.weight, std=(18 * layer.in_channels) ** -0.5 * 0.3)
             if self.enlarge is not None:  # starts as a pixel shuffle
                 self.enlarge.weight.copy_(torch.eye(out).view(out, 3, factor, factor))
+                nn.init.zeros_(self.enlarge.bias)
 
     def forward(self, target: Tensor) -> Tensor:
         """(N, 3, factor * h, factor * w) of (N, channels, h, w)."""

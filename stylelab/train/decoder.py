@@ -96,12 +96,12 @@ class Recipe:
 
     def count(self, scale: int) -> int:
         """Of the crops."""
-        return min(self.batch * (self.crop // self.side(scale)) ** 2, self.largest)
+        return min(int(self.batch * (self.crop / self.side(scale)) ** 2), self.largest)
 
 
 RECIPES = {
     "compact": Recipe(
-        (112, 48, 32, 16), 128, 128, 4, 32, {512: 3000, 256: 900, 128: 500, 64: 400}, True, True, (96, 96, 64, 32, 16), 0.1, 0.5
+        (112, 48, 32, 16), 128, 96, 4, 32, {512: 3000, 256: 900, 128: 500, 64: 400}, True, True, (96, 96, 64, 32, 16), 0.1, 0.5
     ),
     # 3.3.2: three epochs of MS-COCO at batch 4, for each scale
     "paper": Recipe(WIDTHS, 0, 256, 4, 4, dict.fromkeys(SCALES, 88_000), False, False, (512, 512, 256, 128, 64), 1.0, 0.0),
@@ -322,8 +322,8 @@ class Trainer:
         """Hypercolumns of `features`."""
         return hypercolumns(maps, (self.side // 4, self.side // 4))
 
-    def batch(self, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
-        """Paintings (N, 3, S, S), their hypercolumns, targets (N, C, S / 4, S / 4), and the paintings' `features`."""
+    def batch(self, generator: torch.Generator) -> tuple[Tensor, Tensor, dict[str, Tensor], int]:
+        """Paintings (N, 3, S, S), targets (N, C, S / 4, S / 4), the paintings' `features`, and how many come a second time."""
         n = self.count
         contents, styles = (self.crops(pictures, n, generator) for pictures in (self.data.photos, self.data.styles))
         refed = 0 if self.last is None else int(n * REFED)
@@ -340,7 +340,7 @@ class Trainer:
             if refed:
                 first = [{name: maps[:refed] for name, maps in features.items()} for features in (ours, theirs)]
                 parts.insert(0, split(*first, columns.shape[-2:]))
-        return styles, columns, torch.cat(parts), theirs
+        return styles, torch.cat(parts), theirs, refed
 
     def advance(self) -> dict[str, float]:
         """One update. The rates rise over `WARM_UP` steps and fall to nothing as a cosine does."""
@@ -348,14 +348,15 @@ class Trainer:
         rate = min((self.step + 1) / WARM_UP, 1) * (math.cos(self.step / self.steps * math.pi) * 0.5 + 0.5)
         for optimiser, full in zip(self.optimisers, self.rates, strict=False):
             optimiser.param_groups[0]["lr"] = full * rate
-        styles, columns, targets, theirs = self.batch(generator)
+        styles, targets, theirs, refed = self.batch(generator)
+        own = self.columns({name: maps[refed:] for name, maps in theirs.items()})
         with fast_arithmetic(self.device):
-            bands = self.network.bands(torch.cat([columns, targets]))
-        own, made = zip(*(band.chunk(2) for band in bands), strict=True)
-        results = collapse(list(made))
+            bands = self.network.bands(torch.cat([own, targets]))
+        again, made = zip(*(band.split([len(own), len(targets)]) for band in bands), strict=True)
+        results, wanted = collapse(list(made)), decompose(styles[refed:], BANDS)
         maps = self.features(results)
         losses = {
-            "reconstruction": sum((a - b).abs().sum(1).mean() for a, b in zip(own, decompose(styles, BANDS), strict=True)),
+            "reconstruction": sum((a - b).abs().sum(1).mean() for a, b in zip(again, wanted, strict=True)),
             "cycle": cosine_distance(self.columns(maps), targets),
             "splitting": splitting_loss(maps, theirs),
         }
