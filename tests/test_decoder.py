@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from stylelab import weights
 from stylelab.errors import WeightsMissing
 from stylelab.hypercolumns import LAYERS, hypercolumns, layer_maps, quarter
+from stylelab.losses import gram, gram_difference
 from stylelab.method import drain
 from stylelab.methods import nnst
 from stylelab.methods.nnst import METHOD, Model, Splitter, decode, eighths
@@ -141,8 +142,34 @@ def test_splitting_takes_each_layer_by_itself(untrained, photo, bf16):
         alone = training.rearranged(content[name], style[name]) / vgg.channels(name)
         assert torch.allclose(part, F.interpolate(alone, size, mode="bilinear"), atol=1e-6)
         start += vgg.channels(name)
-    assert training.splitting_loss(style, style).item() == pytest.approx(0, abs=1e-3)
-    assert training.splitting_loss(content, style).item() > 0.01
+
+
+def test_splitting_loss_by_hand(untrained, photo, bf16):
+    """At a quarter of 32 px every grid has all the places of conv3 and one of 16 of conv1's."""
+    bf16(False)
+    ours, theirs = (untrained()(photo(32, 32, seed), LAYERS) for seed in (1, 2))
+    draws, expected = seeded(5), 0.0
+    for name in LAYERS:
+        stride, grids = {"1": 4, "2": 2}.get(name[4], 1), []
+        for maps in (ours[name], theirs[name]):
+            y, x = torch.randint(stride, (2,), generator=draws).tolist()
+            vectors = maps[0, :, y::stride, x::stride].flatten(1).T
+            grids.append(vectors - vectors.mean(0))
+        assert len(grids[0]) == (16 if name[4] == "4" else 64)
+        expected += (1 - F.cosine_similarity(grids[0][:, None], grids[1][None], dim=2).amax(1)).mean().item() / len(LAYERS)
+    assert training.splitting_loss(ours, theirs, seeded(5)).item() == pytest.approx(expected, abs=1e-4)
+
+
+def test_statistics_see_lengths():
+    a, b = torch.rand(2, 2, 5, 3, 4, generator=seeded())
+    assert training.statistics_loss(a, a, [2, 3]).item() == pytest.approx(0, abs=1e-6)
+    assert training.statistics_loss(2 * a, a, [2, 3]).item() == pytest.approx((4 - 1) / 2, rel=1e-5)
+    parts = [
+        gram_difference(gram(x[n : n + 1]), gram(y[n : n + 1]))
+        for x, y in ((a[:, :2], b[:, :2]), (a[:, 2:], b[:, 2:]))
+        for n in (0, 1)
+    ]
+    assert training.statistics_loss(a, b, [2, 3]).item() == pytest.approx((sum(parts) / 4).item(), rel=1e-5)
 
 
 def test_cosine_distance_by_hand():

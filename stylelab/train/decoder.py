@@ -14,6 +14,7 @@ paintings and minimises (NNST 3.3.2):
 What is ours:
 - Splitting: the result's layers, each by itself, shall be near those of the painting that are nearest to them. It is what the
   last stage of NNST-Opt minimises. Means of several vectors that satisfy the cycle, the paper's "washed out" places, do not.
+- Statistics: the result's Gram matrices shall be those of its targets (`statistics_loss`).
 - A part of the batch is not photographs but results of the step before, whose targets are matched layer by layer: what
   the decoder is given when it is fed with its own results (3.2).
 - Crops instead of whole pictures. Paintings are turned by a random right angle, as the matches of a job are.
@@ -61,7 +62,7 @@ ENLARGED = 1.25  # most that a picture is enlarged for a scale above its own siz
 ZOOM = 0.75  # crops come from pictures between this and 1 times the scale's long side
 REFED = 0.5  # part of the batch that are results of the step before
 EMPTY = 5.0  # of 255: mean deviation of a crop's colours below which there is nothing to learn from it
-SPLITTING = 2.0  # weight
+SPLITTING, STATISTICS = 2.0, 1.0  # weights
 REFERENCES, PART = (
     4,
     8,
@@ -184,15 +185,37 @@ def cosine_distance(ours: Tensor, theirs: Tensor) -> Tensor:
     return 1 - F.cosine_similarity(ours, theirs, dim=1).mean()
 
 
-def splitting_loss(made: Mapping[str, Tensor], style: Mapping[str, Tensor]) -> Tensor:
-    """Mean over layers of the mean centred cosine distance to each vector's nearest of the style's; both are `layer_maps`."""
-    total = 0
+def splitting_loss(made: Mapping[str, Tensor], style: Mapping[str, Tensor], generator: torch.Generator) -> Tensor:
+    """Mean over layers of the mean centred cosine distance to each vector's nearest of the style's.
+
+    Layers finer than a quarter of the picture are compared on grids of that size, shifted at random: hypercolumns see some of
+    their places only, always the same, and what decoders put between these shows as a pattern.
+    """
+    total, smallest = 0, made["conv3_1"].shape[-1]
+
+    def grid(maps: Tensor) -> Tensor:
+        stride = max(1, maps.shape[-1] // smallest)
+        y, x = torch.randint(stride, (2,), generator=generator).tolist()
+        return centred(maps[..., y::stride, x::stride].float())
+
     for name, maps in made.items():
-        ours, theirs = centred(maps), centred(style[name])
+        ours, theirs = grid(maps), grid(style[name])
         index = matches(ours.detach(), theirs)
         found = theirs.gather(1, index[..., None].expand(-1, -1, theirs.shape[2]))
         total = total + 1 - (ours * found).sum(2).mean()
     return total / len(made)
+
+
+def statistics_loss(ours: Tensor, theirs: Tensor, channels: Sequence[int]) -> Tensor:
+    """Mean over pairs and layers of the relative difference of Gram matrices of hypercolumns (N, C, H, W), whose layers have so
+    many channels. A cosine sees no lengths: without this, contrast grows whenever a result is fed in again.
+    """
+    total = 0
+    for a, b in zip(ours.flatten(2).split(channels, 1), theirs.flatten(2).split(channels, 1), strict=True):
+        (a, b) = (x @ x.transpose(1, 2) / x.shape[2] for x in (a, b))
+        size = (a.flatten(1).norm(dim=1) * b.flatten(1).norm(dim=1)).sqrt()
+        total = total + ((a - b).flatten(1).norm(dim=1) / size.clamp(min=1e-12)).mean()
+    return total / len(channels)
 
 
 # ---- the critic
@@ -313,13 +336,12 @@ class Trainer:
         return cut.to(self.device).contiguous(memory_format=torch.channels_last)
 
     def features(self, pictures: Tensor) -> dict[str, Tensor]:
-        """`layer_maps` of pictures."""
+        """Activations of `LAYERS`."""
         with fast_arithmetic(self.device):
-            found = self.vgg(pictures, LAYERS)
-        return layer_maps(found, quarter(pictures))
+            return self.vgg(pictures, LAYERS)
 
     def columns(self, maps: Mapping[str, Tensor]) -> Tensor:
-        """Hypercolumns of `features`."""
+        """Their hypercolumns."""
         return hypercolumns(maps, (self.side // 4, self.side // 4))
 
     def batch(self, generator: torch.Generator) -> tuple[Tensor, Tensor, dict[str, Tensor], int]:
@@ -338,8 +360,9 @@ class Trainer:
             fresh = rearranged(self.columns({name: maps[refed:] for name, maps in ours.items()}), columns[refed:])
             parts = [fresh]
             if refed:
-                first = [{name: maps[:refed] for name, maps in features.items()} for features in (ours, theirs)]
-                parts.insert(0, split(*first, columns.shape[-2:]))
+                size = columns.shape[-2:]
+                first = [layer_maps({k: maps[:refed] for k, maps in features.items()}, size) for features in (ours, theirs)]
+                parts.insert(0, split(*first, size))
         return styles, torch.cat(parts), theirs, refed
 
     def advance(self) -> dict[str, float]:
@@ -354,13 +377,15 @@ class Trainer:
             bands = self.network.bands(torch.cat([own, targets]))
         again, made = zip(*(band.split([len(own), len(targets)]) for band in bands), strict=True)
         results, wanted = collapse(list(made)), decompose(styles[refed:], BANDS)
-        maps = self.features(results)
+        found = self.features(results)
+        columns = self.columns(found)
         losses = {
             "reconstruction": sum((a - b).abs().sum(1).mean() for a, b in zip(again, wanted, strict=True)),
-            "cycle": cosine_distance(self.columns(maps), targets),
-            "splitting": splitting_loss(maps, theirs),
+            "cycle": cosine_distance(columns, targets),
+            "splitting": splitting_loss(found, theirs, generator),
+            "statistics": statistics_loss(columns, targets, [self.vgg.channels(name) for name in LAYERS]),
         }
-        total = losses["reconstruction"] + losses["cycle"] + SPLITTING * losses["splitting"]
+        total = losses["reconstruction"] + losses["cycle"] + SPLITTING * losses["splitting"] + STATISTICS * losses["statistics"]
         if self.recipe.adversarial and self.step >= self.recipe.begin * self.steps:
             losses |= self.learn(styles, results.detach(), generator)
             self.critic.requires_grad_(False)
@@ -426,7 +451,7 @@ class Watch:
 
         def maps(picture: Tensor) -> tuple[dict[str, Tensor], Tensor]:
             found = self.trainer.features(picture.contiguous(memory_format=torch.channels_last))
-            return found, hypercolumns(found, quarter(picture))
+            return layer_maps(found, quarter(picture)), hypercolumns(found, quarter(picture))
 
         def decoded(target: Tensor) -> Tensor:
             with fast_arithmetic(self.trainer.device):
@@ -447,7 +472,7 @@ class Watch:
         return {name: sum(f[name] for f in figures) / len(figures) for name in figures[0]}
 
 
-COLUMNS = ("step", "reconstruction", "cycle", "splitting", "adversarial", "critic", "right", "gradient", "seconds")
+COLUMNS = ("step", "reconstruction", "cycle", "splitting", "statistics", "adversarial", "critic", "right", "gradient", "seconds")
 FIGURES = ("style_distance", "structure_change", "ssim", "psnr")
 
 
