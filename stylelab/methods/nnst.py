@@ -55,7 +55,7 @@ from ..pyramid import collapse, decompose, scale_to
 ADAM = dict(lr=2e-3, betas=(0.9, 0.999))  # 3.4
 PYRAMID_LEVELS = 8  # 3.4
 GRID = 64  # authors' code: positions a side that feature splitting compares
-KEYS = 8192  # places of the style, in all rotations, that each layer of a result fed in again is compared with
+KEYS = 4096  # places of the style, in all rotations, that each layer of a result fed in again is compared with
 MONOCHROME = {"filter-first": 4e-5, "match-first": 6e-5}  # largest (co)variance of A and B: 3.5; authors' code
 
 

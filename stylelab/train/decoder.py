@@ -60,7 +60,7 @@ WARM_UP, CLIP = 50, 2.0  # steps; norm of the gradient
 AVERAGE = 0.998  # of the parameters, for what ships
 ENLARGED = 1.25  # most that a picture is enlarged for a scale above its own size
 ZOOM = 0.75  # crops come from pictures between this and 1 times the scale's long side
-REFED = 0.5  # part of the batch that are results of the step before
+REFED = 0.75  # part of the batch that are results of the step before
 EMPTY = 5.0  # of 255: mean deviation of a crop's colours below which there is nothing to learn from it
 SPLITTING, STATISTICS = 2.0, 1.0  # weights
 REFERENCES, PART = (
@@ -102,7 +102,7 @@ class Recipe:
 
 RECIPES = {
     "compact": Recipe(
-        (112, 48, 32, 16), 128, 96, 4, 32, {512: 3000, 256: 900, 128: 500, 64: 400}, True, True, (96, 96, 64, 32, 16), 0.1, 0.5
+        (112, 48, 32, 16), 128, 96, 4, 32, {512: 2200, 256: 600, 128: 400, 64: 300}, True, True, (96, 96, 64, 32, 16), 0.1, 0.8
     ),
     # 3.3.2: three epochs of MS-COCO at batch 4, for each scale
     "paper": Recipe(WIDTHS, 0, 256, 4, 4, dict.fromkeys(SCALES, 88_000), False, False, (512, 512, 256, 128, 64), 1.0, 0.0),
