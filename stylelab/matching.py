@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -65,6 +66,46 @@ def nearest(queries: Tensor, keys: Tensor) -> Tensor:
             candidates = candidates.gather(1, exact.argmax(1, keepdim=True))
         found.append(candidates[:, 0])
     return torch.cat(found).clamp_(max=count - 1)
+
+
+def guided(vectors: Tensor, labels: Tensor | None, strength: float | None = None) -> Tensor:
+    """Vectors (N, C) with channels appended that make the inner product of a query's and a key's smaller by `strength` times the
+    squared difference of their labels; NNST section 5.
+
+    Args:
+        labels: shares (N, L) in [0, 1] of each label, or None: nothing is appended. A row of zeros is as good as any other; one
+            that sums to less than 1 counts that much less.
+        strength: given for queries, None for keys.
+    """
+    if labels is None:
+        return vectors
+    known = labels.sum(1, keepdim=True)
+    if strength is None:
+        return torch.cat([vectors, labels, labels.square().sum(1, keepdim=True), (known > 0).float()], 1)
+    square = labels.square().sum(1, keepdim=True) / known.clamp(min=SMALLEST)
+    return torch.cat([vectors, 2 * strength * labels, -strength * known, -strength * square], 1)
+
+
+def shared_out(likeness: Tensor, shares: Sequence[float], rounds: int = 10) -> Tensor:
+    """Which of K sources each of M places takes from, (M,): every source gets its share, as much alike as that allows.
+
+    A bonus on a source's similarity keeps its share; they are found source by source (the dual of an assignment problem). With
+    two sources the first round is exact; with more, ten come within a few places. Where all places are alike, none can be told.
+
+    Args:
+        likeness: (K, M), similarity of each place's best match in each source. shares: K positive numbers that sum to 1.
+    """
+    count, bonus = likeness.shape[1], likeness.new_zeros(len(likeness), 1)
+    for _ in range(1 if len(likeness) == 2 else rounds):
+        for k in range(1, len(likeness)):
+            raised = likeness + bonus
+            others = torch.cat([raised[:k], raised[k + 1 :]]).amax(0)
+            lead = (likeness[k] - others).sort(descending=True).values
+            wanted = round(shares[k] * count)
+            last = lead[wanted - 1] if wanted else lead[0] + 1
+            first_out = lead[wanted] if wanted < count else lead[-1] - 1
+            bonus[k] = -(last + first_out) / 2
+    return (likeness + bonus).argmax(0)
 
 
 # --- Soft matches: every place with every other ------------------------------------------------------------------------------
