@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -385,3 +385,82 @@ def patchmatch(
             reach //= 2
         fresh = changed
     return torch.stack([x, y]).view(2, count, height, width).transpose(0, 1).contiguous(), best.view(count, height, width)
+
+
+# --- Patch-based synthesis ---------------------------------------------------------------------------------------------------
+
+FORBIDDEN = 4.0  # squared difference from what is no picture; colours differ by 3 at most
+
+
+def side_by_side(pictures: Sequence[Tensor], gap: int, multiple: int = 1) -> tuple[Tensor, Tensor]:
+    """Pictures (1, C, h, w) of any sizes in one, (1, C, H, W), and where there is any, (1, 1, H, W): at least `gap` apart, each
+    beginning at a multiple of `multiple`.
+    """
+
+    def cell(picture: Tensor) -> Tensor:
+        wide = -(-(picture.shape[-1] + gap) // multiple) * multiple
+        return F.pad(picture, (0, wide - picture.shape[-1], 0, height - picture.shape[-2]))
+
+    height = -(-(max(picture.shape[-2] for picture in pictures) + gap) // multiple) * multiple
+    return tuple(torch.cat([cell(p) for p in parts], 3) for parts in (pictures, [torch.ones_like(p[:, :1]) for p in pictures]))
+
+
+@torch.no_grad()
+def patchwork(
+    guide: Tensor,
+    source: Tensor,
+    inside: Tensor,
+    factor: float,
+    *,
+    labels: tuple[Tensor, Tensor, float] | None = None,
+    levels: Sequence[int],
+    patch: int,
+    rounds: int,
+    iterations: int,
+    radius: int,
+    generator: torch.Generator,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Patch-based synthesis (Kwatra et al. 2005; Fiser et al. 2016): where each place of `guide` finds its like in `source`.
+
+    From coarse to fine, and in turns: patches are matched by squared difference, and the picture that the matches make is mixed
+    with the guide, half and half, to be matched next. So neighbours come to take from one place, and what they say agrees.
+
+    Args:
+        guide: (1, C, H, W) in [0, 1]. source: (1, C, h, w), whose pixels are `factor` times as fine as the guide's.
+        inside: (1, 1, h, w), 0 where `source` is nothing to be taken.
+        labels: shares of labels (1, L, H, W) and (1, L, h, w), and what their squared difference weighs; see `guided`.
+        levels: by how much guide and source are reduced; the last is 1.
+        patch, iterations, radius: of `patchmatch`; `radius` from the second level on. rounds: turns on each level.
+
+    Yields:
+        after each turn the field (1, 2, H, W) of relative places in `source`, and the picture that it makes, at the level's size.
+    """
+
+    def reduced(image: Tensor, by: float) -> Tensor:
+        size = [max(1, round(side / by)) for side in image.shape[-2:]]
+        return F.interpolate(image, size=size, mode="bilinear", antialias=True)
+
+    def comparable(image: Tensor, shares: Tensor | None, outside: Tensor | None = None) -> Tensor:
+        """Channels whose inner product is minus the squared difference: of a query, or of a key where `outside` is given."""
+        square, one = image.square().sum(1, keepdim=True), torch.ones_like(image[:, :1])
+        parts = (2 * image, -square, -one, -FORBIDDEN * one) if outside is None else (image, one, square, outside)
+        strength = labels[2] if labels and outside is None else None
+        return as_map(guided(rows(torch.cat(parts, 1)), None if shares is None else rows(shares), strength), image)
+
+    field = other = None
+    for level in levels:
+        ours, theirs = reduced(guide, level), reduced(source, factor * level)
+        shares = [reduced(labels[0], level), reduced(labels[1], factor * level)] if labels else [None, None]
+        keys = comparable(theirs, shares[1], 1 - reduced(inside, factor * level))
+        before, (size, other) = other, (tuple(x.shape[-2:]) for x in (ours, theirs))
+        if field is None:
+            field, reach, wanted = random_field(size, other, generator).to(guide.device), max(other), ours
+        else:
+            field, reach = scaled_field(field, size, before, other), radius
+            wanted = (ours + vote(theirs, field, patch)) / 2
+        for _ in range(rounds):
+            queries = comparable(wanted, shares[0])
+            field, _ = patchmatch(queries, keys, field, patch=patch, radius=reach, generator=generator, iterations=iterations)
+            made = vote(theirs, field, patch)
+            wanted = (ours + made) / 2
+            yield relative(field, other), made

@@ -28,6 +28,7 @@ stage compares stale features at 512 px, and some sizes and every CPU fail.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -38,7 +39,7 @@ from torch.nn import functional as F
 from ..colour import clamp_to, filter_along, match_moments, moments, oklab, rgb
 from ..features import SMALLEST_SIDE, VGG, layer_names, load_extractor
 from ..images import resize
-from ..matching import guided, nearest, rows, shared_out, unit
+from ..matching import guided, nearest, paint, patchwork, rows, shared_out, side_by_side, unit
 from ..method import Input, Method, Params, Step, knob
 from ..precision import fast_arithmetic
 from ..pyramid import collapse, decompose, scale_to
@@ -48,12 +49,23 @@ LAYERS = layer_names("vgg16", blocks=4)  # 3.1: conv1_1 ... conv4_3; 2688 channe
 ADAM = dict(lr=2e-3, betas=(0.9, 0.999))  # 3.4
 PYRAMID_LEVELS = 8  # 3.4
 LARGEST = 1024  # px, long side that pixels are optimised at; section 5: beyond it the field is enlarged
+LEVELS, ROUNDS = (4, 2, 1), 3  # of the search for patches: reductions, and turns at each
+PATCH, PAINTED = 5, 3  # patches that are compared and painted, in pixels of the picture that is enlarged
+SEARCH, RADIUS = 2, 16  # PatchMatch iterations in each turn, random search from the second reduction on
 GRID = 64  # authors' code: positions a side that feature splitting compares
 MONOCHROME = {"filter-first": 4e-5, "match-first": 6e-5}  # largest (co)variance of A and B: 3.5; authors' code
 
 
 @dataclass(frozen=True)
 class NNSTParams(Params):
+    size: int = knob(
+        512,
+        "Size",
+        64,
+        4096,
+        step=16,
+        help="Long side of the result in pixels. Above 1024 it is painted at 1024 and put together from the style's own patches.",
+    )
     alpha: float = knob(
         0.25,
         "Stylisation",
@@ -323,6 +335,31 @@ def descend(image: Tensor, loss: Callable[[Tensor], Tensor], updates: int, rate:
         yield image, value.detach()
 
 
+def enlarged(
+    content: Tensor, painted: Tensor, sources: Sources, params: NNSTParams, generator: torch.Generator
+) -> Iterator[Tensor]:
+    """Section 5, figure 10: `painted` (1, 3, H, W) as large as `content`, put together from patches of the styles' own pixels.
+
+    The picture guides the search for the patches. Like the lightness in Image Analogies [16] its colours are first moved to the
+    styles' mean and covariance. What is given before the last are small pictures on the way.
+    """
+    factor = max(content.shape[-2:]) / max(painted.shape[-2:])
+    styles = sources.changed(lambda style: resize(style, min(params.size, max(style.shape[-2:]))))
+    copies = [copy for style in styles.styles for copy in turned(style, params.rotations)]
+    cells = dict(gap=math.ceil(PATCH * factor), multiple=round(factor))
+    source, inside = side_by_side(copies, **cells)
+    ours, labels = sources.regions.channels(0, tuple(painted.shape[-2:])), None
+    if ours is not None:
+        guides = styles.guides([tuple(style.shape[-2:]) for style in styles.styles], params.rotations)
+        labels = ours, side_by_side([guide for of_style in guides for guide in of_style], **cells)[0], params.guidance
+    pixels, weights = sources.pixels()
+    guide = match_moments(painted, pixels, reference_weights=weights).clamp(0, 1)
+    search = dict(levels=LEVELS, patch=PATCH, rounds=ROUNDS, iterations=SEARCH, radius=RADIUS, generator=generator)
+    for found in patchwork(guide, source, inside, factor, labels=labels, **search):
+        yield found[1].clamp(0, 1)
+    yield paint(source, found[0], tuple(content.shape[-2:]), PAINTED).clamp(0, 1)
+
+
 def coloured(
     content: Tensor, style: Tensor, painted: Tensor, params: NNSTParams, ours: Tensor | None = None, theirs: Tensor | None = None
 ) -> Tensor:
@@ -409,7 +446,8 @@ def run(
     if params.colour == "luminance":
         content, sources = lightness_only(content), sources.changed(functools.partial(as_light_as, content))
     sides = scales((content, *sources.styles), params)
-    n = params.iterations * (len(sides) + params.splitting)
+    enlarging = params.size > LARGEST
+    n = params.iterations * (len(sides) + params.splitting) + enlarging * (len(LEVELS) * ROUNDS + 2)
     i, result = 0, None
     for side in sides:
         c, s = resize(content, side), sources.changed(lambda picture, side=side: resize(picture, side))
@@ -429,6 +467,11 @@ def run(
             if i < n:
                 yield Step(i, n, "feature splitting", painted.clamp(0, 1), losses)
     painted = painted.clamp(0, 1)
+    if enlarging:
+        for picture in enlarged(original, painted, sources, params, generator):
+            i += 1
+            yield Step(i, n, f"{params.size} px", picture)
+        painted = picture
     finish = {
         "style": lambda: coloured_by_label(original, s, painted, params),
         "painted": lambda: painted,
