@@ -17,6 +17,7 @@ warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta"
 GROUPS = 256  # keys compared side by side; a reduction over the other axis is several times faster than one along a row
 TABLE = 2**22  # similarities held at once: 8 MB in bf16, which stays in a CPU's last cache
 SHORTLIST = 4  # candidates that a bf16 search hands to float32
+ROUNDS, NEAR = 50, 0.005  # of `shared_out`: rounds at most, and how near shares have to be
 SHIFT = 0.75  # from every correlation before the exponential: bf16 holds exp(25 / 0.07) as little as float32 does
 SMALLEST = 1e-30  # a place whose matches are all forbidden has no weight at all
 
@@ -86,26 +87,31 @@ def guided(vectors: Tensor, labels: Tensor | None, strength: float | None = None
     return torch.cat([vectors, 2 * strength * labels, -strength * known, -strength * square], 1)
 
 
-def shared_out(likeness: Tensor, shares: Sequence[float], rounds: int = 10) -> Tensor:
+def shared_out(likeness: Tensor, shares: Sequence[float]) -> Tensor:
     """Which of K sources each of M places takes from, (M,): every source gets its share, as much alike as that allows.
 
     A bonus on a source's similarity keeps its share; they are found source by source (the dual of an assignment problem). With
-    two sources the first round is exact; with more, ten come within a few places. Where all places are alike, none can be told.
+    two sources the first round is exact, with more they go on until all shares are within `NEAR`. Places that are all alike
+    cannot be shared out.
 
     Args:
         likeness: (K, M), similarity of each place's best match in each source. shares: K positive numbers that sum to 1.
     """
     count, bonus = likeness.shape[1], likeness.new_zeros(len(likeness), 1)
-    for _ in range(1 if len(likeness) == 2 else rounds):
+    wanted = [round(share * count) for share in shares]
+    for _ in range(ROUNDS):
         for k in range(1, len(likeness)):
             raised = likeness + bonus
             others = torch.cat([raised[:k], raised[k + 1 :]]).amax(0)
             lead = (likeness[k] - others).sort(descending=True).values
-            wanted = round(shares[k] * count)
-            last = lead[wanted - 1] if wanted else lead[0] + 1
-            first_out = lead[wanted] if wanted < count else lead[-1] - 1
+            last = lead[wanted[k] - 1] if wanted[k] else lead[0] + 1
+            first_out = lead[wanted[k]] if wanted[k] < count else lead[-1] - 1
             bonus[k] = -(last + first_out) / 2
-    return (likeness + bonus).argmax(0)
+        which = (likeness + bonus).argmax(0)
+        counts = which.bincount(minlength=len(shares)).tolist()
+        if len(shares) == 2 or max(abs(a - b) for a, b in zip(counts, wanted, strict=True)) <= NEAR * count:
+            break
+    return which
 
 
 # --- Soft matches: every place with every other ------------------------------------------------------------------------------
