@@ -294,6 +294,7 @@ def test_larger_than_is_optimised(own, untrained, photo, monkeypatch):
     steps = list(run(untrained(), photo(90, 128, 1), style, METHOD.settings(size=160, iterations=2, colour="painted")))
     assert [step.i for step in steps] == list(range(1, steps[-1].n + 1))
     assert all(step.image.min() >= 0 and step.image.max() <= 1 and max(step.image.shape) <= 160 for step in steps)
+    assert steps[-1].note.startswith(f"A style picture of {own} px") == (own < 160)
     assert steps[-1].image.shape == steps[-1].extras["coloured"].shape == (1, 3, 112, 160)
     detail = [(image[..., 1:] - image[..., :-1]).abs().mean() for image in (steps[-1].image, resize(style, min(own, 160)))]
     assert detail[0] > 0.35 * detail[1]  # a guide of two updates says next to nothing of grain, and patches overlap

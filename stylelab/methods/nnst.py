@@ -8,6 +8,9 @@
 5. Feature splitting: at full size another 200 updates in which every layer is matched by itself, anew after each update (3.2).
 6. The result's lightness takes the content's colours, filtered along it and moved to the style's statistics, unless the
    style has hardly any colour (3.5).
+7. Label maps are channels of their own in step 3 and 5, their squared difference weighed against the cosine (5, `Sources`).
+8. Above 1024 px the result of step 5 guides a search for patches of the style, found from coarse to fine; their field is enlarged
+   and the picture put together from the style's own pixels; step 6 comes after (5, figure 10, `enlarged`).
 
 Where we leave the paper, or it leaves us the choice:
 - Each layer is divided by its channel count inside the hypercolumn, as in the authors' code; the paper is silent.
@@ -19,6 +22,14 @@ Where we leave the paper, or it leaves us the choice:
 - The colour filter is the authors' (3 x 3, five rounds), and colour is handled in Oklab, as their code does; "lightness" is
   its L. The paper filters before matching statistics, the code after: `colour_order`.
 - The `compact` weights have VGG-19's shape; the layers taken from them are VGG-16's by name, without conv3_4.
+- Labels: the guiding weights are the paper's, 0.5 each. A label that the style lacks takes from anywhere; one mask alone says
+  what is used, or what changes, see `Regions`. Each label is coloured after its own places' statistics (the paper is silent).
+- Several styles, which the paper does not have: a style's weight is its share of the places. Those go to it that resemble it
+  most compared with the others (`shared_out`), at every scale and in every layer, whatever rotation they are found in. Features
+  are centred, and colours matched, by the styles' statistics in those shares. Masks are of the first style's.
+- Patches: the paper names Texler et al. and StyLit without values. Ours are 5 x 5, compared by squared difference of colours with
+  the picture at 1024 px, whose colours are first moved to the style's mean and covariance as Image Analogies do with lightness,
+  and with what was found so far. Patches keep the style's own pixels: of a style smaller than the result the strokes come finer.
 - `colour` = content and luminance are not in the paper. Luminance: only lightness is stylised (Gatys et al. 2017).
 
 The `official` preset has the authors' values (nkolkin13/NeuralNeighborStyleTransfer) without their defects: there the last
@@ -415,6 +426,17 @@ def as_light_as(content: Tensor, style: Tensor) -> Tensor:
     return ((reference - reference.mean()) / (reference.std() + 1e-6) * grey.std() + grey.mean()).clamp(0, 1)
 
 
+def finer(sources: Sources, size: int) -> str:
+    """What to say of styles that are smaller than a result above `LARGEST`."""
+    own = min(max(style.shape[-2:]) for style in sources.styles)
+    if size <= LARGEST or own >= size:
+        return ""
+    return (
+        f"A style picture of {own} px is smaller than this result of {size} px: its brush strokes keep their own pixels, so they "
+        f"come out {size / own:.1f} times finer than at {LARGEST} px; a larger style picture gives broader ones."
+    )
+
+
 def scales(pictures: Iterable[Tensor], params: NNSTParams) -> list[int]:
     """Long sides, coarse to fine, up to `params.size` or `LARGEST`, without those that leave a picture a short side under 16."""
     narrowest = min(min(x.shape[-2:]) / max(x.shape[-2:]) for x in pictures)
@@ -481,7 +503,7 @@ def run(
     # Without the colour step the coloured result is still one click away, and the other way round.
     other = {"coloured": finish["style"]()} if params.colour == "painted" else {"uncoloured": painted}
     kept = {name: s.regions.over(original, picture) for name, picture in other.items()}
-    yield Step(n, n, "colour", s.regions.over(original, finish[params.colour]()), losses, kept)
+    yield Step(n, n, "colour", s.regions.over(original, finish[params.colour]()), losses, kept, note=finer(sources, params.size))
 
 
 def load(device: torch.device, family: str) -> VGG:
