@@ -53,13 +53,17 @@ class Regions:
         return F.interpolate((self.labels[k] == label).float(), size=size, mode="bilinear", antialias=True)
 
     def channels(self, k: int, size: tuple[int, int]) -> Tensor | None:
-        """How much of each place of the content (0) or the style (1) has each of the style's labels, (1, labels, *size).
+        """How much each place of the content (0) or the style (1) is of each of the style's labels, (1, labels, *size).
 
-        A place has less than 1 in all where the content has what the style lacks. None without a label that both have.
+        Half way between the label's share of the place and whether that is the largest: soft at borders, yet a place on one side
+        is nearer to all on its side. The sum is 1, or less where the content has what the style lacks. None without a label that
+        both have.
         """
         if not self.shared:
             return None
-        return torch.cat([self.share(k, label, size) for label in self.labels[1].unique().tolist()], 1)
+        shares = torch.cat([self.share(k, label, size) for label in self.labels[1].unique().tolist()], 1)
+        largest = torch.cat([shares, 1 - shares.sum(1, keepdim=True)], 1).argmax(1)
+        return (shares + F.one_hot(largest, shares.shape[1] + 1).permute(0, 3, 1, 2)[:, :-1]) / 2
 
     def over(self, content: Tensor, image: Tensor) -> Tensor:
         """`image` (1, 3, H, W) with the content's own pixels where a mask of the content alone is black, its border softened."""

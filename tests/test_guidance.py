@@ -65,13 +65,14 @@ def test_the_guided_product_is_equation_1_with_guidance():
 
 
 def test_channels_by_hand():
-    """The style's labels are 0 and 2; the content's 5 is nothing that it has. At half the size a border place is half of each."""
+    """The style's labels are 0 and 2; the content's 5 is nothing that it has. At half the size a border is soft."""
     content, style = torch.tensor([[[[0, 0, 2, 5]]]]), torch.tensor([[[[0, 2]]]])
     regions = Regions(content, style)
     assert regions.channels(0, (1, 4))[0, :, 0].tolist() == [[1, 1, 0, 0], [0, 0, 1, 0]]
     assert regions.channels(1, (1, 2))[0, :, 0].tolist() == [[1, 0], [0, 1]]
-    small = Regions(halves(0, 1, 6, 6), halves(0, 1, 6, 6)).channels(0, (3, 3))[0, :, 1]
-    assert small[0, 0] > 0.9 and 0.4 < small[0, 1] < 0.6 and torch.allclose(small.sum(0), torch.ones(3))
+    small = Regions(halves(0, 1, 8, 8), halves(0, 1, 8, 8)).channels(0, (4, 4))[0, :, 1]
+    assert torch.allclose(small.sum(0), torch.ones(4)) and small[0, 0] == 1 and 0.75 < small[0, 1] < 1
+    assert torch.allclose(small[0], small[1].flip(0))
     assert Regions(content + 7, style).channels(0, (1, 4)) is None and Regions().channels(1, (1, 2)) is None
 
 

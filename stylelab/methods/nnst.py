@@ -16,14 +16,15 @@ Where we leave the paper, or it leaves us the choice:
 - Each layer is divided by its channel count inside the hypercolumn, as in the authors' code; the paper is silent.
 - Feature splitting compares positions on a grid of at most 64 x 64, shifted at random in content and style at every update,
   and sums the layers' mean centred cosine distances, both as in the authors' code. The paper does not mention the sampling,
-  but its 38 s at 512 px are out of reach without. These shifts are the method's only random choice: they use `seed`.
+  but its 38 s at 512 px are out of reach without. These shifts and the search for patches are the method's only random choices: they use `seed`.
 - Scales whose short side is under 16 px are left out, and the pyramid has as many levels as the picture can be halved: the
   authors' code fails on such pictures.
 - The colour filter is the authors' (3 x 3, five rounds), and colour is handled in Oklab, as their code does; "lightness" is
   its L. The paper filters before matching statistics, the code after: `colour_order`.
 - The `compact` weights have VGG-19's shape; the layers taken from them are VGG-16's by name, without conv3_4.
-- Labels: the guiding weights are the paper's, 0.5 each. A label that the style lacks takes from anywhere; one mask alone says
-  what is used, or what changes, see `Regions`. Each label is coloured after its own places' statistics (the paper is silent).
+- Labels: the guiding weights are the paper's, 0.5 each. Half of a border place is the label that has most of it, so that soft
+  borders do not let labels mix. A label that the style lacks takes from anywhere; one mask alone says what is used, or what
+  changes, see `Regions`. Each label is coloured after its own places' statistics (the paper is silent).
 - Several styles, which the paper does not have: a style's weight is its share of the places. Those go to it that resemble it
   most compared with the others (`shared_out`), at every scale and in every layer, whatever rotation they are found in. Features
   are centred, and colours matched, by the styles' statistics in those shares. Masks are of the first style's.
