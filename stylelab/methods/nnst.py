@@ -16,7 +16,7 @@ Where we leave the paper, or it leaves us the choice:
 - Each layer is divided by its channel count inside the hypercolumn, as in the authors' code; the paper is silent.
 - Feature splitting compares positions on a grid of at most 64 x 64, shifted at random in content and style at every update,
   and sums the layers' mean centred cosine distances, both as in the authors' code. The paper does not mention the sampling,
-  but its 38 s at 512 px are out of reach without. These shifts and the search for patches are the method's only random choices: they use `seed`.
+  but its 38 s at 512 px are out of reach without. These shifts, and the search for patches, are all that is random: `seed`.
 - Scales whose short side is under 16 px are left out, and the pyramid has as many levels as the picture can be halved: the
   authors' code fails on such pictures.
 - The colour filter is the authors' (3 x 3, five rounds), and colour is handled in Oklab, as their code does; "lightness" is
