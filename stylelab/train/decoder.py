@@ -15,6 +15,7 @@ What is ours:
 - Splitting: the result's layers, each by itself, shall be near those of the painting that are nearest to them. It is what the
   last stage of NNST-Opt minimises. Means of several vectors that satisfy the cycle, the paper's "washed out" places, do not.
 - Statistics: the result's Gram matrices shall be those of its targets (`statistics_loss`).
+- Grid: no pattern of the hypercolumns' cells (`grid_loss`).
 - A part of the batch is not photographs but results of the step before, whose targets are matched layer by layer: what
   the decoder is given when it is fed with its own results (3.2).
 - Crops instead of whole pictures. Paintings are turned by a random right angle, as the matches of a job are.
@@ -44,7 +45,7 @@ from .. import metrics, weights
 from ..features import VGG, load_extractor
 from ..hypercolumns import LAYERS, hypercolumns, layer_maps, quarter
 from ..images import resize, to_pil
-from ..nets.decoder import SCALES, WIDTHS, Decoder
+from ..nets.decoder import FACTORS, SCALES, WIDTHS, Decoder
 from ..nets.pggan import LEAK, Equalised
 from ..precision import fast_arithmetic
 from ..pyramid import collapse, decompose
@@ -62,7 +63,8 @@ ENLARGED = 1.25  # most that a picture is enlarged for a scale above its own siz
 ZOOM = 0.75  # crops come from pictures between this and 1 times the scale's long side
 REFED = 0.75  # part of the batch that are results of the step before
 EMPTY = 5.0  # of 255: mean deviation of a crop's colours below which there is nothing to learn from it
-SPLITTING, STATISTICS = 2.0, 1.0  # weights
+SPLITTING, STATISTICS, GRID = 2.0, 1.0, 5.0  # weights
+CELLS = 6  # of the means in `grid_loss`
 REFERENCES, PART = (
     4,
     8,
@@ -102,7 +104,7 @@ class Recipe:
 
 RECIPES = {
     "compact": Recipe(
-        (112, 48, 32, 16), 128, 96, 4, 32, {512: 2200, 256: 600, 128: 400, 64: 300}, True, True, (96, 96, 64, 32, 16), 0.1, 0.8
+        (112, 48, 32, 16), 128, 96, 4, 32, {512: 2800, 256: 600, 128: 300, 64: 200}, True, True, (96, 96, 64, 32, 16), 0.1, 0.8
     ),
     # 3.3.2: three epochs of MS-COCO at batch 4, for each scale
     "paper": Recipe(WIDTHS, 0, 256, 4, 4, dict.fromkeys(SCALES, 88_000), False, False, (512, 512, 256, 128, 64), 1.0, 0.0),
@@ -216,6 +218,18 @@ def statistics_loss(ours: Tensor, theirs: Tensor, channels: Sequence[int]) -> Te
         size = (a.flatten(1).norm(dim=1) * b.flatten(1).norm(dim=1)).sqrt()
         total = total + ((a - b).flatten(1).norm(dim=1) / size.clamp(min=1e-12)).mean()
     return total / len(channels)
+
+
+def grid_loss(bands: Sequence[Tensor]) -> Tensor:
+    """How far each of the places in a hypercolumn's cell of 4 x 4 pixels is from 0 in the finest band, and each of 2 x 2 in the
+    next, as a mean over `CELLS` x `CELLS` cells: pictures know nothing of that grid, and layers that pool hardly see it.
+    """
+    total = 0
+    for band, factor in zip(bands[:2], FACTORS[:2], strict=True):
+        places = F.pixel_unshuffle(band, factor)
+        cells = min(CELLS, *places.shape[-2:])
+        total = total + F.avg_pool2d(places, cells, max(1, cells // 2)).abs().mean()
+    return total
 
 
 # ---- the critic
@@ -384,8 +398,10 @@ class Trainer:
             "cycle": cosine_distance(columns, targets),
             "splitting": splitting_loss(found, theirs, generator),
             "statistics": statistics_loss(columns, targets, [self.vgg.channels(name) for name in LAYERS]),
+            "grid": grid_loss(made),
         }
         total = losses["reconstruction"] + losses["cycle"] + SPLITTING * losses["splitting"] + STATISTICS * losses["statistics"]
+        total = total + GRID * losses["grid"]
         if self.recipe.adversarial and self.step >= self.recipe.begin * self.steps:
             losses |= self.learn(styles, results.detach(), generator)
             self.critic.requires_grad_(False)
@@ -472,7 +488,19 @@ class Watch:
         return {name: sum(f[name] for f in figures) / len(figures) for name in figures[0]}
 
 
-COLUMNS = ("step", "reconstruction", "cycle", "splitting", "statistics", "adversarial", "critic", "right", "gradient", "seconds")
+COLUMNS = (
+    "step",
+    "reconstruction",
+    "cycle",
+    "splitting",
+    "statistics",
+    "grid",
+    "adversarial",
+    "critic",
+    "right",
+    "gradient",
+    "seconds",
+)
 FIGURES = ("style_distance", "structure_change", "ssim", "psnr")
 
 
