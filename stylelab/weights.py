@@ -115,14 +115,17 @@ def _entry(name: str, family: str) -> _Entry:
 def record(name: str, family: str, path: str | Path | None = None) -> str:
     """Write the digest and size of a shipped file into the manifest; `path`, if given, is first copied into ``weights/``.
 
-    For training scripts: ``weights.record("encoder", "compact")``. Returns the sha256.
+    For training scripts: ``weights.record("encoder", "compact")``. A weight that is not in the manifest is written into it under
+    the file's own name. Returns the sha256.
     """
-    entry, manifest = _entry(name, family), _manifest()
-    if path is not None and Path(path).resolve() != (FOLDER / entry.file).resolve():
-        shutil.copyfile(path, FOLDER / entry.file)
-    digest = _sha256(FOLDER / entry.file)
-    size_mb = round((FOLDER / entry.file).stat().st_size / 1e6, 1)
-    manifest[name][family] |= {"sha256": digest, "size_mb": size_mb}
+    manifest = _manifest()
+    new = {"file": Path(path or f"{name}.safetensors").name, "licence": "see weights/README.md"}
+    entry = manifest.setdefault(name, {}).setdefault(family, new)
+    kept = FOLDER / entry["file"]
+    if path is not None and Path(path).resolve() != kept.resolve():
+        shutil.copyfile(path, kept)
+    digest = _sha256(kept)
+    entry |= {"sha256": digest, "size_mb": round(kept.stat().st_size / 1e6, 1)}
     (FOLDER / "manifest.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", "utf-8")
     return digest
 

@@ -157,6 +157,14 @@ def test_record_copies_a_trained_file(home, tmp_path):
     assert "x" in weights.read_tensors(home / OWN)
 
 
+def test_record_makes_an_entry_for_what_is_new(home, tmp_path):
+    path = tmp_path / "own-full.safetensors"
+    path.write_bytes(save({"x": torch.zeros(3)}))
+    digest_ = weights.record("own", "full", path)
+    assert weights.find("own", "full").path == home / "own-full.safetensors" and weights.find("own", "full").sha256 == digest_
+    assert weights.find("encoder", "compact").path == home / OWN  # the others are as they were
+
+
 def test_unknown_name_and_broken_manifest(home):
     with pytest.raises(WeightsMissing, match=r"no weight encoder \(full\).*vgg19 \(full\)"):
         weights.find("encoder", "full")

@@ -644,7 +644,7 @@ def load(device: torch.device, family: str) -> Model:
         try:
             file = weights.find("nnst-decoder", kind)
         except WeightsMissing as error:
-            missing = missing or WeightsMissing(f"{error} Until then there is synthesis=opt.")
+            missing = missing or WeightsMissing(f"{error} Without decoders there is synthesis=opt.")
             continue
         if kind != kinds[0]:
             reader = load_extractor("vgg16", kind, device)

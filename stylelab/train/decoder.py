@@ -57,6 +57,7 @@ BANDS = 4  # 3.3.1
 ADAM = dict(lr=2e-3, betas=(0.0, 0.99))  # 3.3.2
 MUON_RATE, MUON_MOMENTUM = 0.01, 0.95
 REST = dict(lr=1e-3, betas=(0.9, 0.99))  # beside Muon: last layers, residuals, biases
+AGAIN = 0.25  # of the rates for a scale that starts from another one's decoder
 WARM_UP, CLIP = 50, 2.0  # steps; norm of the gradient
 AVERAGE = 0.998  # of the parameters, for what ships
 ENLARGED = 1.25  # most that a picture is enlarged for a scale above its own size
@@ -104,7 +105,7 @@ class Recipe:
 
 RECIPES = {
     "compact": Recipe(
-        (112, 48, 32, 16), 128, 96, 4, 32, {512: 2800, 256: 600, 128: 300, 64: 200}, True, True, (96, 96, 64, 32, 16), 0.1, 0.8
+        (112, 48, 32, 16), 128, 96, 4, 32, {512: 2600, 256: 500, 128: 300, 64: 200}, True, True, (96, 96, 64, 32, 16), 0.1, 0.8
     ),
     # 3.3.2: three epochs of MS-COCO at batch 4, for each scale
     "paper": Recipe(WIDTHS, 0, 256, 4, 4, dict.fromkeys(SCALES, 88_000), False, False, (512, 512, 256, 128, 64), 1.0, 0.0),
@@ -311,7 +312,8 @@ class Trainer:
             ]
         else:
             self.optimisers = [torch.optim.Adam(self.network.parameters(), **ADAM, fused=True)]
-        self.rates = [optimiser.param_groups[0]["lr"] for optimiser in self.optimisers]
+        share = 1.0 if start is None else AGAIN
+        self.rates = [share * optimiser.param_groups[0]["lr"] for optimiser in self.optimisers]
         self.optimisers.append(torch.optim.Adam(self.critic.parameters(), **ADAM, fused=True))
         self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         self.last: tuple[Tensor, Tensor] | None = None  # results and paintings of the step before
@@ -488,19 +490,8 @@ class Watch:
         return {name: sum(f[name] for f in figures) / len(figures) for name in figures[0]}
 
 
-COLUMNS = (
-    "step",
-    "reconstruction",
-    "cycle",
-    "splitting",
-    "statistics",
-    "grid",
-    "adversarial",
-    "critic",
-    "right",
-    "gradient",
-    "seconds",
-)
+LOSSES = ("reconstruction", "cycle", "splitting", "statistics", "grid", "adversarial", "critic", "right", "gradient")
+COLUMNS = ("step", *LOSSES, "seconds")
 FIGURES = ("style_distance", "structure_change", "ssim", "psnr")
 
 
@@ -555,7 +546,7 @@ def main() -> None:
     parser.add_argument("--scale", type=int, choices=SCALES, help="train only this one")
     parser.add_argument("--steps", nargs="*", default=[], metavar="PX=N", help="steps at a scale instead of the recipe's")
     parser.add_argument("--weights", choices=("auto", "compact", "full"), default="auto", help="the extractor to decode")
-    parser.add_argument("--out", type=Path, help=f"default: {SHIPPED.name} among the weights; full: in the run's folder")
+    parser.add_argument("--out", type=Path, help=f"default: {SHIPPED.name} (full: -full) among the weights")
     parser.add_argument("--run", type=Path, default=RUNS / "decoder", help="folder for checkpoints, sheets and logs")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--export", action="store_true", help="write --out from the checkpoints as they are, and train nothing")
@@ -577,10 +568,10 @@ def main() -> None:
                 train(trainer, args.run / str(scale), args.minutes)
             if recipe.chained and (state := load_checkpoint(args.run / str(scale) / "last.pt", device)):
                 start = state["average"]
-    out = args.out or (SHIPPED if family == "compact" else args.run / "final.safetensors")
+    out = args.out or (SHIPPED if family == "compact" else SHIPPED.with_stem(f"{SHIPPED.stem}-{family}"))
     found = export(args.run, recipe.steps, out)
-    if out == SHIPPED:
-        weights.record("nnst-decoder", "compact")
+    if args.out is None:
+        weights.record("nnst-decoder", family, out)
     print(f"{out}: decoders for {', '.join(map(str, found))} px")
 
 
