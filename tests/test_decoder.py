@@ -426,5 +426,6 @@ def test_without_decoders_only_opt_runs(photo, tmp_path, monkeypatch):
     model = nnst.load(torch.device("cpu"), "compact")
     pair = photo(64, 64, 1), photo(64, 64, 2)
     assert drain(nnst.run(model, *pair, METHOD.settings(size=64, iterations=1))).image.shape == (1, 3, 64, 64)
-    with pytest.raises(WeightsMissing, match=r"nnst-decoder \(compact\) has no checksum.*Without decoders there is synthesis=opt\.$"):
+    says = r"nnst-decoder \(compact\) has no checksum.*Without decoders there is synthesis=opt\.$"
+    with pytest.raises(WeightsMissing, match=says):
         next(nnst.run(model, *pair, METHOD.settings(size=64, synthesis="decoder")))
