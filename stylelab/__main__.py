@@ -1,6 +1,6 @@
 """The command line: ``python -m stylelab NAME CONTENT STYLE -o OUT.png`` for each method, and the house-keeping commands.
 
-Options are generated from each method's inputs and knobs. Exit status 0, or 2 with one clear line on stderr when what was given
+CONTENT may also be a folder of pictures (see `batch`). Options are generated from each method's inputs and knobs. Exit status 0, or 2 with one clear line on stderr when what was given
 cannot be used.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from . import job
+from . import batch, job
 from .errors import BadInput, StylelabError
 from .images import format_of, save
 from .memory import keep_freed_pages
@@ -31,9 +31,11 @@ class Parser(argparse.ArgumentParser):
 def add_method(commands, method: Method) -> None:
     """A subcommand with the common options and one option per input and per knob; knobs left out keep the preset's value."""
     command = commands.add_parser(method.name, help=f"{method.title}: {method.paper}", description=method.summary)
-    command.add_argument("content", type=Path)
-    command.add_argument("style", type=Path)
-    command.add_argument("-o", "--out", type=Path, required=True, help="result; a PNG carries the report inside")
+    command.add_argument("content", type=Path, help="a picture, or a folder of pictures")
+    command.add_argument("style", type=Path, help="a picture")
+    command.add_argument(
+        "-o", "--out", type=Path, required=True, help="result; a PNG carries the report inside; for a folder, a folder"
+    )
     command.add_argument("--preset", default="paper", help=f"one of {', '.join(method.presets)} (paper)")
     command.add_argument("--device", default="auto", help=f"one of {', '.join(job.DEVICES)} (auto)")
     command.add_argument("--weights", default="auto", help=f"one of {', '.join(job.FAMILIES)} (auto)")
@@ -42,6 +44,9 @@ def add_method(commands, method: Method) -> None:
     for declared in method.inputs:
         text = declared.help.replace("%", "%%")
         command.add_argument(*spellings(declared.name), dest=f"knob_{declared.name}", type=Path, metavar="FILE", help=text)
+    group = command.add_argument_group("for a folder", "started again, it goes on where it was")
+    group.add_argument("--ray", action="store_true", help="many pictures at once, over Ray (an extra: see README)")
+    group.add_argument("--ray-address", metavar="ADDRESS", help="over the Ray cluster there; implies --ray")
     group = command.add_argument_group("knobs", "defaults are those of preset paper")
     for knob in knobs(method.params):
         meta = knob.metadata
@@ -62,8 +67,17 @@ def spellings(name: str) -> list[str]:
 
 
 def stylise(args: argparse.Namespace) -> None:
-    """Run one job with a progress bar, write its files."""
+    """Run one job, or a folder of them, with a progress bar, write its files."""
     turned = {name.removeprefix("knob_"): value for name, value in vars(args).items() if name.startswith("knob_")}
+    options = dict(preset=args.preset, device=args.device, weights=args.weights, **turned)
+    if args.content.is_dir():
+        if alone := next((name for name in ("extras", "report") if getattr(args, name)), None):
+            raise BadInput(f"--{alone} is for one picture; in a folder every PNG carries its report.")
+        recipe = batch.Recipe.checked(args.command, args.style, options)
+        print(batch.run(recipe, args.content, args.out, ray=args.ray, address=args.ray_address), file=sys.stderr)
+        return
+    if args.ray or args.ray_address:
+        raise BadInput(f"Ray is for a folder of pictures, and {args.content} is none.")
     # Before minutes of work, not after.
     for folder in {path.parent for path in (args.out, args.extras, args.report) if path}:
         if not folder.is_dir():
@@ -71,9 +85,7 @@ def stylise(args: argparse.Namespace) -> None:
     format_of(args.out)
     if args.extras and args.extras.exists() and not args.extras.is_dir():
         raise BadInput(f"{args.extras} is a file: name a folder for the extra pictures.")
-    steps = job.stream(
-        args.command, args.content, args.style, preset=args.preset, device=args.device, weights=args.weights, **turned
-    )
+    steps = job.stream(args.command, args.content, args.style, **options)
     with tqdm(file=sys.stderr, unit="it", leave=False, disable=None) as bar:
         for item in steps:
             if isinstance(item, job.Result):

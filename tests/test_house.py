@@ -17,7 +17,7 @@ FLOORS = (
     {"inversion"},
     {"methods", "train"},
     {"job"},
-    {"accuracy"},
+    {"accuracy", "batch"},
     {"__init__", "bench", "figures"},
     {"ui", "__main__"},
     {"app"},
