@@ -109,7 +109,7 @@ def test_what_cannot_be_read_is_told_and_the_others_are_made(folder, made, capsy
     assert made_of(folder) == 2
     bad, strip, end = lines(capsys)
     assert bad == "stylelab: deep/bad.jpg is not a picture that can be read; use JPEG, PNG or WebP."
-    assert strip.startswith("stylelab: strip.png: The content picture") and end.startswith(
+    assert strip.startswith("stylelab: strip.png: 400x18 pixels is too narrow") and end.startswith(
         "stylelab: 2 of 5 pictures could not be made"
     )
     assert names(folder / "out") == [batch.SETTINGS, "a.png", "b.png", "deep/er/c.png"]

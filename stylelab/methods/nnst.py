@@ -19,6 +19,8 @@ Where we leave the paper, or it leaves us the choice:
 - The colour filter is the authors' (3 x 3, five rounds), and colour is handled in Oklab, as their code does; "lightness" is
   its L. The paper filters before matching statistics, the code after: `colour_order`.
 - The `compact` weights have VGG-19's shape; the layers taken from them are VGG-16's by name, without conv3_4.
+- Clips are not in the paper: a keyframe begins from the last one's result, carried along the optical flow, and is held near it
+  (`HOLD`), where the flow is certain.
 - `colour` = content and luminance are not in the paper. Luminance: only lightness is stylised (Gatys et al. 2017).
 
 The `official` preset has the authors' values (nkolkin13/NeuralNeighborStyleTransfer) without their defects: there the last
@@ -46,6 +48,7 @@ LAYERS = layer_names("vgg16", blocks=4)  # 3.1: conv1_1 ... conv4_3; 2688 channe
 ADAM = dict(lr=2e-3, betas=(0.9, 0.999))  # 3.4
 PYRAMID_LEVELS = 8  # 3.4
 GRID = 64  # authors' code: positions a side that feature splitting compares
+HOLD = 10.0  # weight of the mean squared difference to a clip's last keyframe
 MONOCHROME = {"filter-first": 4e-5, "match-first": 6e-5}  # largest (co)variance of A and B: 3.5; authors' code
 
 
@@ -238,11 +241,24 @@ def scales(content: Tensor, style: Tensor, params: NNSTParams) -> list[int]:
     return [s for s in reversed(sides) if round(s * narrowest) >= SMALLEST_SIDE] or [params.size]
 
 
-def run(vgg: VGG, content: Tensor, style: Tensor, params: NNSTParams) -> Iterator[Step]:
-    """Stylise `content` (1, 3, H, W) after `style` (1, 3, H', W'), both RGB in [0, 1]."""
+def held(loss: Callable[[Tensor], Tensor], before: Tensor | None) -> Callable[[Tensor], Tensor]:
+    """A loss that also keeps a picture near `before` (1, 4, H, W), RGB and certainty, if given (Ruder et al. 2016, eq. 7)."""
+    if before is None:
+        return loss
+    wanted, certainty = before.split([3, 1], 1)
+    return lambda image: loss(image) + HOLD * (certainty * (image - wanted).square()).mean()
+
+
+def run(vgg: VGG, content: Tensor, style: Tensor, params: NNSTParams, *, before: Tensor | None = None) -> Iterator[Step]:
+    """Stylise `content` (1, 3, H, W) after `style` (1, 3, H', W'), both RGB in [0, 1].
+
+    `before` (1, 4, H, W) is for a clip: the last keyframe's result, brought to this frame, and how certain it is there (0 to 1).
+    """
     generator = torch.Generator().manual_seed(params.seed)
     original = resize(content, params.size)
     if params.colour == "luminance":
+        if before is not None:
+            before = torch.cat([lightness_only(before[:, :3], style)[0], before[:, 3:]], 1)
         content, style = lightness_only(content, style)
     sides = scales(content, style, params)
     n = params.iterations * (len(sides) + params.splitting)
@@ -252,14 +268,17 @@ def run(vgg: VGG, content: Tensor, style: Tensor, params: NNSTParams) -> Iterato
         start = c if result is None else scale_to(result, c)
         if params.content_band and result is not None:
             start = start + decompose(c, 2)[0]
+        last = None if before is None else resize(before, side)
+        if last is not None:
+            start = torch.lerp(start, last[:, :3], last[:, 3:])
         target = rearranged(vgg, params.alpha * start + (1 - params.alpha) * c, s, params)
-        for result, loss in descend(start, column_loss(vgg, target), params.iterations, params.learning_rate):
+        for result, loss in descend(start, held(column_loss(vgg, target), last), params.iterations, params.learning_rate):
             i += 1
             if i < n:
                 yield Step(i, n, f"{side} px", result.clamp(0, 1), {"hypercolumns": loss})
     painted, losses = result, {"hypercolumns": loss}
     if params.splitting:
-        split = SplitLoss(vgg, s, params, generator)
+        split = held(SplitLoss(vgg, s, params, generator), before)
         for painted, loss in descend(result, split, params.iterations, params.learning_rate):
             i, losses = i + 1, {"splitting": loss}
             if i < n:
@@ -296,4 +315,5 @@ METHOD = Method(
     },
     load=load,
     run=run,
+    follows=True,
 )
