@@ -29,7 +29,7 @@ from .method import Step
 EVERY, MOST_EVERY = 8, 100  # frames from one keyframe to the next: a third of a second
 MOST_SECONDS = 3600  # of a clip: some 10 000 keyframes, days on two cores
 LEAST_FOLLOWED = 0.4  # of a frame
-FLOOR = 1e-2  # of a keyframe's weight where it is not certain: what neither keyframe shows is taken from where it seems to be
+FLOOR = 1e-4  # of a keyframe's weight where it is not certain: what neither keyframe shows is taken from where it seems to be
 
 Paint = Callable[[Tensor, Tensor | None], Iterator[Step]]  # a keyframe, and what is known of it: see `Method.follows`
 
@@ -76,8 +76,9 @@ class Trail:
 
 
 def soft(sure: Tensor) -> Tensor:
-    """Certainty as a weight: without hard borders, and never nothing; a keyframe that hardly shows a frame (a cut) has least."""
-    return F.avg_pool2d(F.pad(sure, (1, 1, 1, 1), mode="replicate"), 3, 1) + FLOOR * sure.mean() ** 2 + 1e-9
+    """Certainty as a weight: it falls towards what is not certain and is never nothing; a cut leaves least."""
+    around = F.avg_pool2d(F.pad(sure, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    return sure * around + FLOOR * sure.mean() ** 2 + 1e-9
 
 
 def painted(frames: Iterable[Tensor], paint: Paint, every: int = EVERY) -> Iterator[Step | Tensor]:

@@ -20,6 +20,7 @@ from .images import MIN_SIDE, resize
 MOST_SECONDS = 10.0  # of a clip; a frame takes a tenth of a second on two cores
 CODECS = ("libx264", "libopenh264", "mpeg4")  # the first that this build of FFmpeg has; a browser plays the first two
 COPIED = {"aac", "mp3", "opus", "ac3", "eac3", "alac", "flac"}  # sound that MP4 holds as it is
+SOUND_RATE = 48000  # Hz, of sound that is encoded anew
 DEFAULT_RATE = 24.0  # frames per second of a clip that does not say
 SUFFIXES = {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi"}  # of files that are clips and no pictures
 
@@ -140,11 +141,11 @@ class Writer:
             return
         with contextlib.suppress(av.error.FFmpegError, ValueError):
             self.source = self.opened.enter_context(av.open(os.fspath(self.sound_of)))
-            heard = next(iter(self.source.streams.audio), None)
+            self.heard = heard = next((track for track in self.source.streams.audio if track.codec_context), None)
             if heard is not None and heard.codec_context.name in COPIED:
                 self.track = self.file.add_stream_from_template(heard)
             elif heard is not None:
-                self.track = self.file.add_stream("aac", rate=heard.codec_context.sample_rate)
+                self.track = self.file.add_stream("aac", rate=SOUND_RATE, layout="stereo")
 
     def add(self, picture: Tensor) -> None:
         """The next picture, (1, 3, H, W) in [0, 1], all of one size."""
@@ -160,7 +161,7 @@ class Writer:
 
     def _sound(self) -> None:
         """The sound of as many seconds as there are pictures: its packets as they are, or encoded anew where MP4 has no place."""
-        heard, seconds = self.source.streams.audio[0], self.frames / self.rate
+        heard, seconds = self.heard, self.frames / self.rate
         if heard.codec_context.name in COPIED:
             for packet in self.source.demux(heard):
                 if packet.dts is None or packet.pts * packet.time_base >= seconds:
