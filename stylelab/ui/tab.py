@@ -128,7 +128,7 @@ class WholeClip:
 
     def __init__(self, name: str):
         with gr.Accordion("A whole clip instead of the photo", open=False, elem_id=f"{name}-clip-place"):
-            label = f"Your clip: its first {video.MOST_SECONDS:g} seconds are painted, its sound is kept"
+            label = f"Your clip: the first {video.MOST_SECONDS:g} seconds, with sound"
             self.source = gr.Video(label=label, sources=["upload"], height=220, elem_id=f"{name}-clip-source")
             self.every = gr.Slider(
                 *(1, 24, clip.EVERY),
@@ -143,7 +143,7 @@ class WholeClip:
     def status(step: Step, begun: float) -> str:
         """Stage, frame i of n and time left as one line of Markdown."""
         parts = [f"**{step.stage}**", f"frame {step.i} of {step.n}"]
-        if step.i:
+        if step.i > 1:  # a keyframe alone tells nothing of those between
             left = (time.monotonic() - begun) / step.i * (step.n - step.i)
             parts.append(f"about {left:.0f} s left" if left < 90 else f"about {left / 60:.0f} min left")
         return " · ".join(parts)
