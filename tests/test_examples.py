@@ -40,7 +40,10 @@ def test_every_shipped_style_can_be_drawn_again():
     assert {path.stem for path in examples.STYLES.values()} == set(draw.MEDIA)
 
 
-@pytest.mark.parametrize("name", draw.MEDIA)
+DRAWINGS = {getattr(draws, "func", draws): name for name, draws in reversed(draw.MEDIA.items())}  # a cat's coats are one drawing
+
+
+@pytest.mark.parametrize("name", DRAWINGS.values())
 @pytest.mark.parametrize(("width", "height"), [(96, 64), (61, 83)])
 def test_a_style_has_the_asked_size_and_is_not_flat(name, width, height):
     picture = draw.MEDIA[name](width, height)

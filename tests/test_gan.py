@@ -329,13 +329,16 @@ def tiny() -> Recipe:
     return Recipe(8, 16, images, 0.5, (6, 5, 4, 3, 2), (4, 4, 3, 3, 2), 5, 2)
 
 
-def test_read_pictures(faces, photo):
+def test_read_pictures(faces, photo, monkeypatch):
     pictures = training.read_pictures(faces)
     assert pictures.shape == (12, 3, 64, 64) and pictures.dtype == torch.uint8
     assert (pictures[3].float() - photo(64, 64, 3)[0] * 255).abs().mean() < 6
     assert torch.equal(training.read_pictures(faces / "cats-64"), pictures)
     with pytest.raises(SystemExit, match="cats-64"):
         training.read_pictures(faces.parent)
+    monkeypatch.setattr(training, "HELD_OUT", 4)
+    assert torch.equal(training.read_pictures(faces, kept_aside=True), pictures[3::4])
+    assert torch.equal(training.read_pictures(faces), pictures[[0, 1, 2, 4, 5, 6, 8, 9, 10]])
 
 
 def test_augmentation(photo):

@@ -82,7 +82,7 @@ def report(options: Options) -> Iterator[str]:
     """A row a clip; see `accuracy`."""
     clips = present(options.data, *CLIPS)[: options.pairs]
     yield weights_line(job.model_of(METHOD, job.device_called(options.device), options.weights), options)
-    yield f"\nWarping error at {SIDE} px, {ITERATIONS} updates, by the flow of DIS / of Farnebäck; a keyframe every {clip.EVERY} frames.\n"
+    yield f"\nWarping error at {SIDE} px, {ITERATIONS} updates, by DIS' flow / by Farnebäck's; keyframes every {clip.EVERY}.\n"
     yield head("clip", "frames", "painted", "the input", "frame by frame", "as a clip", "part of it", "seconds of both")
     for name in clips:
         files = sorted((options.data / name).glob("*.jpg"))[:FRAMES]

@@ -30,6 +30,9 @@ STYLES: dict[str, Path] = {
     "Sunset": HERE / "styles/sunset.jpg",
     "Lamplight": HERE / "styles/lamplight.jpg",
     "Ginger cat": HERE / "styles/tabby.jpg",
+    "Silver cat": HERE / "styles/silver.jpg",
+    "Tuxedo cat": HERE / "styles/tuxedo.jpg",
+    "Siamese cat": HERE / "styles/siamese.jpg",
     "Crimson cup": HERE / "styles/cup.jpg",
     "Glass dahlia": HERE / "styles/glass_dahlia.jpg",
     "Yellow dahlia": HERE / "styles/oil_dahlia.jpg",
@@ -56,7 +59,7 @@ PAIRS: dict[str, list[tuple[str, str]]] = {  # method -> content and style, the 
         ("Pagoda", "Woodblock pagoda"),
         ("Dahlia", "Yellow dahlia"),
     ],
-    "oeft": [("Cat", "Ginger cat")],
+    "oeft": [("Cat", name) for name in ("Ginger cat", "Silver cat", "Tuxedo cat", "Siamese cat")],
     "dtp": [  # the same kind of scene in another light
         ("Pagoda", "Sunset"),
         ("Pagoda", "City lights"),

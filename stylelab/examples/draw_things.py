@@ -1,8 +1,8 @@
-"""Drawn pictures of things: a cat, a cup, flowers, a pagoda, a rocket.
+"""Drawn pictures of things: cats, a cup, flowers, a pagoda, a rocket.
 
-They are for methods that look for the same thing in both pictures (`analogy`), so each shows what one of the photographs shows,
-its parts at about the same places, in a medium of its own. All are procedural: no photograph is read. Functions are those of
-`draw.py`: `(width, height, seed) -> uint8 (height, width, 3)`. Places are fractions of the picture's width and height.
+They are for methods that look for the same thing in both pictures (`analogy`, `oeft`), so each shows what one of the photographs
+shows, its parts at about the same places, in a medium of its own. All are procedural: no photograph is read. Functions are
+those of `draw.py`: `(width, height, seed) -> uint8 (height, width, 3)`. Places are fractions of the picture's width and height.
 
 What helps matching, found by trying: light and dark, smooth and rough where the photograph has them, hues in the same order
 (what is one colour there is one colour here), and no second thing in the picture with the colours of the first.
@@ -11,6 +11,8 @@ What helps matching, found by trying: light and dark, smooth and rough where the
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -106,23 +108,86 @@ def lined(image: np.ndarray, outlines: list[np.ndarray], colour: np.ndarray, sca
     return mix(image, colour, blur(floats(mask), 0.6))
 
 
-def tabby(width: int, height: int, seed: int = 21) -> np.ndarray:
-    """Gouache and ink: a ginger cat's face with dark stripes and green eyes, before soft blue and turquoise."""
+@dataclass(frozen=True)
+class Coat:
+    """Colours of a drawn cat: several are from dark to light, or from the middle outwards."""
+
+    behind: str = "1c2050 28487c 3878a0 58a0b4 90c8c8"
+    fur: str = "7a2410 c0500c e8801c f8a83c fcd080"
+    stripes: str = "4a1420"  # "": none
+    patches: str = "f8c868 f09a30 fff4dc"  # brow and bridge, cheek, muzzle
+    bridge: str = "f8b850"
+    mask: str = ""  # over the face's middle
+    chest: str = "ecc098 fae0c4 fff4e4"
+    ears: str = "c85a14"
+    inner: str = "d8587a f490a0 fcc0b0"
+    eyes: str = "1c0818 e8f08a b8e04a 6fc040 2a7a3a 1f7a5a"  # ink, four of the iris, its lower half
+    nose: str = "f88a70 e0483a 8a1f2a"
+    brush: float = 1.0  # times wider strokes
+    relief: float = 4.0
+
+
+GINGER = Coat()
+SILVER = Coat(
+    behind="3a1030 6a1c40 a83a50 d87860 f4b890",
+    fur="2c3644 566474 8694a2 b4c0c8 e4ecee",
+    stripes="18202c",
+    patches="e4ecee b8c4cc ffffff",
+    bridge="a89c98",
+    chest="8e9aa6 c8d0d6 f4f6f8",
+    ears="66747f",
+    inner="9a6878 c89aa4 e8c8cc",
+    eyes="10141c ffe890 f4b830 d87818 8a3c10 a85a14",
+    nose="d88a80 b05a58 6a2a34",
+)
+TUXEDO = Coat(
+    behind="7a3008 b8600c e09a20 f4c850 fbe8a0",
+    fur="06060e 12121e 22243a 3c4460 6c7ca0",
+    stripes="",
+    patches="fffaf0 2c3048 fffaf0",
+    bridge="fff4e8",
+    chest="c0c4d8 eceef4 ffffff",
+    ears="1a1a2a",
+    inner="6a4858 98707c c09aa0",
+    eyes="04040a f4f890 d4e040 98b820 4a6a18 6a8a20",
+    nose="f0a0a0 d87880 9a4858",
+    brush=1.5,
+    relief=7.0,
+)
+SIAMESE = Coat(
+    behind="0c3024 1c5838 4a8848 88b460 cce098",
+    fur="a8845c d8b88c ecd8b4 f6ead0 fffaee",
+    stripes="",
+    patches="ecd8b4 fbf0dc 6a4836",
+    bridge="5a3a2c",
+    mask="2c1812 4a2c20 6a4634",
+    chest="c8a884 ecdcc0 fffaf0",
+    ears="4a2e22",
+    inner="5a3c38 8a6058 b08c80",
+    eyes="140c10 c8f0ff 78c8f8 2c88d8 104890 1860a8",
+    nose="5a3a34 38201c 1a0c0c",
+    brush=0.8,
+    relief=2.0,
+)
+
+
+def cat(width: int, height: int, seed: int = 21, coat: Coat = GINGER) -> np.ndarray:
+    """A cat's face in its coat, before soft patches of colour."""
     rng = np.random.default_rng(seed)
     s = Scene(width, height)
     w, h, unit, u, v = s.w, s.h, s.unit, s.u, s.v
     drift = noise(h, w, 40 * unit, rng) - 0.5
     # what is behind: broad soft patches, dark at the upper right
     bands = np.clip(noise(h, w, 80 * unit, rng, 1) * 1.5 - 0.2 - 0.55 * step(0.75, 1, u) * step(0.35, 0, v), 0, 1)
-    s.picture = ramp(bands, rgb("1c2050 28487c 3878a0 58a0b4 90c8c8"))
+    s.picture = ramp(bands, rgb(coat.behind))
     s.angle = 0.5 + 0.8 * noise(h, w, 120 * unit, rng, 2)
     fur = s.away(0.57, 0.56, 1.0) + 0.9 * drift
     grain = noise(h, w, 5 * unit, rng, 3)
-    deep, mid, light, pale, white = rgb("4a1420 c85a14 f09a30 f8c868 fff4dc")
+    pale, light, white = rgb(coat.patches)
 
     chest = s.inside(curve([(-0.1, 0.55), (0.1, 0.62), (0.26, 0.8), (0.45, 0.95), (0.7, 0.95), (0.76, 1.2), (-0.1, 1.2)], True))
-    cat = 0.3 * chest
-    s.lay(chest, ramp(np.clip(0.2 + 0.8 * grain + 0.5 * (v - 0.8), 0, 1), rgb("ecc098 fae0c4 fff4e4")), 1.9 + 1.2 * drift)
+    whole = 0.3 * chest
+    s.lay(chest, ramp(np.clip(0.2 + 0.8 * grain + 0.5 * (v - 0.8), 0, 1), rgb(coat.chest)), 1.9 + 1.2 * drift)
     for ear, inner in (
         (
             [(0.66, 0.08), (0.71, -0.2), (0.9, -0.2), (0.86, 0.09), (0.79, 0.25)],
@@ -130,9 +195,9 @@ def tabby(width: int, height: int, seed: int = 21) -> np.ndarray:
         ),
         ([(0.07, 0.25), (0.08, -0.2), (0.22, -0.2), (0.3, 0.05)], [(0.11, 0.1), (0.11, -0.2), (0.19, -0.2), (0.19, 0.06)]),
     ):
-        cat = np.maximum(cat, s.inside(curve(ear, True)))
-        s.lay(s.inside(curve(ear, True)), mid * (0.7 + 0.5 * grain)[..., None], s.away(0.6, 0.4))
-        s.lay(s.inside(curve(inner, True), 3), ramp(grain, rgb("d8587a f490a0 fcc0b0")), 1.3 + drift)
+        whole = np.maximum(whole, s.inside(curve(ear, True)))
+        s.lay(s.inside(curve(ear, True)), rgb(coat.ears)[0] * (0.7 + 0.5 * grain)[..., None], s.away(0.6, 0.4))
+        s.lay(s.inside(curve(inner, True), 3), ramp(grain, rgb(coat.inner)), 1.3 + drift)
     outline: Points = [
         (0.07, 0.3),
         (0.13, 0.1),
@@ -145,10 +210,12 @@ def tabby(width: int, height: int, seed: int = 21) -> np.ndarray:
     ]
     outline += [(0.745, 0.78), (0.68, 0.93), (0.57, 0.985), (0.44, 0.97), (0.3, 0.86), (0.16, 0.74), (0.07, 0.56)]
     head = s.inside(curve(outline, True))
-    cat = np.maximum(cat, head)
+    whole = np.maximum(whole, head)
     depth = ndimage.distance_transform_edt(head > 0.5) / h
     tone = 0.25 + 0.9 * step(0, 0.3, depth) * 0.55 + 0.35 * (grain - 0.5) + 0.25 * drift
-    s.lay(head, ramp(np.clip(tone, 0, 1), rgb("7a2410 c0500c e8801c f8a83c fcd080")), fur)
+    s.lay(head, ramp(np.clip(tone, 0, 1), rgb(coat.fur)), fur)
+    if coat.mask:
+        s.lay(s.oval(0.56, 0.66, 0.19, 0.36, soft=22) * head * 0.95, ramp(grain, rgb(coat.mask)))
     for place, tint, strength in (
         ((0.575, 0.5, 0.055, 0.3), pale, 0.75),  # bridge of the nose
         ((0.36, 0.22, 0.09, 0.05), pale, 0.7),
@@ -159,7 +226,8 @@ def tabby(width: int, height: int, seed: int = 21) -> np.ndarray:
         ((0.56, 0.95, 0.09, 0.05), white, 0.9),
     ):
         s.lay(s.oval(*place, soft=9) * head * strength, tint * (0.9 + 0.2 * grain)[..., None])
-    s.lay(s.inside(curve([(0.5, 0.55), (0.58, 0.5), (0.64, 0.55), (0.645, 0.74), (0.53, 0.74)], True), 6) * 0.5, rgb("f8b850")[0])
+    bridge = s.inside(curve([(0.5, 0.55), (0.58, 0.5), (0.64, 0.55), (0.645, 0.74), (0.53, 0.74)], True), 6)
+    s.lay(bridge * 0.5, rgb(coat.bridge)[0])
 
     stripes: list[tuple[Points, float]] = [
         ([(0.46, 0.3), (0.455, 0.2), (0.43, 0.08), (0.42, -0.1)], 0.022),
@@ -182,10 +250,10 @@ def tabby(width: int, height: int, seed: int = 21) -> np.ndarray:
         ([(0.0, 0.86), (0.07, 0.95), (0.17, 1.05)], 0.03),
         ([(0.0, 0.66), (0.04, 0.7), (0.1, 0.72)], 0.025),
     ]
-    for points, wide in stripes:
-        s.lay(s.inside(blade(points, wide * 1.25, 0.2), 1.2), deep * (0.8 + 0.5 * grain)[..., None], fur)
-    # eyes: dark lids, gold iris
-    ink = rgb("1c0818")[0]
+    for points, wide in stripes if coat.stripes else ():
+        s.lay(s.inside(blade(points, wide * 1.25, 0.2), 1.2), rgb(coat.stripes)[0] * (0.8 + 0.5 * grain)[..., None], fur)
+    # eyes: dark lids
+    ink, *iris, low = rgb(coat.eyes)
     for (eu, ev, a, b), turn, corner in (
         ((0.38, 0.385, 0.077, 0.1), 0.12, [(0.42, 0.33), (0.465, 0.50), (0.40, 0.49)]),
         ((0.705, 0.45, 0.055, 0.09), -0.15, [(0.665, 0.42), (0.648, 0.535), (0.70, 0.53)]),
@@ -193,15 +261,15 @@ def tabby(width: int, height: int, seed: int = 21) -> np.ndarray:
         s.lay(s.oval(eu, ev, a * 1.22, b * 1.22, 2, turn), ink, s.away(eu, ev) + np.pi / 2)
         s.lay(s.inside(corner, 1.5), ink)
         ring = np.hypot((u - eu) / a, (v - ev) / b)
-        iris = ramp(np.clip(ring + 0.25 * (noise(h, w, 6 * unit, rng) - 0.5), 0, 1), rgb("e8f08a b8e04a 6fc040 2a7a3a"))
-        s.lay(s.oval(eu, ev, a, b, 0.8, turn), mix(iris, rgb("1f7a5a")[0], step(0.2, -0.6, (v - ev) / b) * 0.5))
+        colour = ramp(np.clip(ring + 0.25 * (noise(h, w, 6 * unit, rng) - 0.5), 0, 1), np.array(iris))
+        s.lay(s.oval(eu, ev, a, b, 0.8, turn), mix(colour, low, step(0.2, -0.6, (v - ev) / b) * 0.5))
         s.lay(s.oval(eu + 0.003, ev - 0.005, a * 0.30, b * 0.68, 0.8), ink, np.pi / 2)
         s.lay(s.oval(eu - 0.012, ev - 0.035, a * 0.17, b * 0.22, 0.6), np.ones(3))
     nose = curve([(0.53, 0.768), (0.585, 0.752), (0.645, 0.765), (0.63, 0.815), (0.585, 0.875), (0.552, 0.82)], True)
     s.lay(s.inside((nose - (0.585, 0.81)) * 1.14 + (0.585, 0.81)), ink)
-    s.lay(s.inside(nose), ramp(np.clip((v - 0.75) * 8 + 0.3 * (grain - 0.5), 0, 1), rgb("f88a70 e0483a 8a1f2a")), 0.3)
-    image = s.painted([15, 8, 4.6, 2.8], rng, 4, "2a1f3a", error=0.05, jitter=0.035)
-    image = mix(blur(image, 5 * unit), image, cat)  # wet in wet
+    s.lay(s.inside(nose), ramp(np.clip((v - 0.75) * 8 + 0.3 * (grain - 0.5), 0, 1), rgb(coat.nose)), 0.3)
+    image = s.painted([coat.brush * size for size in (15, 8, 4.6, 2.8)], rng, coat.relief, "2a1f3a", error=0.05, jitter=0.035)
+    image = mix(blur(image, 5 * unit), image, whole)  # wet in wet
 
     lines = [blade([(0.583, 0.87), (0.578, 0.91), (0.56, 0.935), (0.50, 0.955), (0.43, 0.94)], 0.008, 0.4)]
     lines += [blade([(0.578, 0.91), (0.60, 0.935), (0.66, 0.925)], 0.007, 0.4)]
@@ -671,7 +739,10 @@ def launch(width: int, height: int, seed: int = 25) -> np.ndarray:
 SIZE = (480, 320)  # of the pictures that ship
 
 THINGS: dict[str, Callable[..., np.ndarray]] = {
-    "tabby": tabby,
+    "tabby": cat,
+    "silver": partial(cat, coat=SILVER),
+    "tuxedo": partial(cat, coat=TUXEDO),
+    "siamese": partial(cat, coat=SIAMESE),
     "cup": cup,
     "glass_dahlia": glass_dahlia,
     "oil_dahlia": oil_dahlia,

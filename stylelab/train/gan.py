@@ -4,7 +4,8 @@
     python -m stylelab.train.gan --arch pggan DATA --until 32   stop when 32 px are done; without it, later, it goes on to 64
     python -m stylelab.train.gan --arch pggan DATA --export     write the generator as it is into weights/
 
-DATA is a folder with ``cats-64/*.zip``, or one with zip files of square JPEGs. Training starts at 8x8, and each new resolution
+DATA is a folder with ``cats-64/*.zip``, or one with zip files of square JPEGs. Every `HELD_OUT`th picture is never trained on:
+``bench --accuracy oeft`` inverts those. Training starts at 8x8, and each new resolution
 is faded in (Karras et al. 2018). The loss is the non-saturating one (Goodfellow et al. 2014) with the penalty R1 at every
 `LAZY`th step (Mescheder et al. 2018; Karras et al. 2020). Real and made pictures alike are augmented before the critic sees them
 (Zhao et al. 2020). Networks learn at equalised rates, the critic looks at deviations within groups of pictures, and what ships
@@ -47,6 +48,7 @@ HALF_LIFE = 5000  # pictures after which an old generator counts half in the run
 W_RATE = 0.005  # of the running mean of w; StyleGAN's code
 SEEN, HEAD, SEEN_SIDE = ("conv2_2", "conv3_4", "conv4_4"), 64, 32  # of the extractor's: layers, most channels of a head, least px
 FIRST = 8  # px
+HELD_OUT = 40  # of so many pictures the last is kept aside
 SAMPLES, SIDE = 2000, 64  # pictures compared with the real ones, px
 SHIPPED = Path(__file__).parents[2] / "weights"
 
@@ -74,16 +76,18 @@ RECIPES = {
 # ---- pictures
 
 
-def read_pictures(folder: Path) -> Tensor:
-    """uint8 (N, 3, SIDE, SIDE), the zip files' JPEGs in their order."""
+def read_pictures(folder: Path, kept_aside: bool = False) -> Tensor:
+    """uint8 (N, 3, SIDE, SIDE), the zip files' JPEGs in their order: those to train on, or every `HELD_OUT`th."""
     packs = sorted((folder / "cats-64").glob("*.zip")) or sorted(folder.glob("*.zip"))
-    pictures = []
+    pictures, count = [], 0
     for path in packs:
         with zipfile.ZipFile(path) as pack:
             for member in pack.namelist():
                 if member.endswith(".jpg"):
-                    picture = load_picture(pack.read(member)).rgb
-                    pictures.append((F.interpolate(picture, (SIDE, SIDE), mode="area")[0] * 255).round().byte())
+                    count += 1
+                    if (count % HELD_OUT == 0) == kept_aside:
+                        picture = load_picture(pack.read(member)).rgb
+                        pictures.append((F.interpolate(picture, (SIDE, SIDE), mode="area")[0] * 255).round().byte())
     if not pictures:
         raise SystemExit(f"no pictures in {folder}: name the folder that holds cats-64")
     return torch.stack(pictures)
