@@ -172,7 +172,9 @@ def over_ray(recipe: Recipe, pictures: Iterable[Path], address: str | None) -> I
         reach(address)
     house = Path(__file__).parents[1]
     # Workers elsewhere get this program and its weights from here.
-    shipped = {"working_dir": str(house), "excludes": [".*", "runs", "tests", "data", "__pycache__"]} if address else {}
+    shipped = (
+        {"working_dir": str(house), "excludes": ["/.git", "/.venv", "/runs", "/tests", "/data", "__pycache__"]} if address else {}
+    )
     try:
         ray.init(
             address or "local",
