@@ -296,4 +296,5 @@ METHOD = Method(
     },
     load=load,
     run=run,
+    full=("vgg16",),
 )

@@ -47,7 +47,7 @@ from torch.nn import functional as F
 from .. import weights
 from ..errors import WeightsMissing
 from ..features import VGG, load_extractor
-from ..images import fitted_size, in_a_row, to_pil
+from ..images import Box, fitted_size, in_a_row, to_pil
 from ..inversion import ROUND, Inversion, Reference
 from ..losses import FLAT, contextual, gram, gram_difference, info_nce
 from ..matching import as_map, relative, rows, soft_matches, warp
@@ -67,6 +67,7 @@ PERCEPTUAL_WEIGHT, CONTEXTUAL_WEIGHT = 1.0, 1.0
 JITTER, NOISE = 0.25, 0.03  # brightness, contrast and saturation by 1 +- 0.25; deviation of the noise
 SCALE, TURN, SHEAR, SHIFT = 0.2, 15.0, 0.15, 0.1  # size by 1 +- 0.2, degrees, slope, share of the side
 FAR = 1.1  # times what is usual is outside the domain: of 40 cats none, of 29 other photographs all (PGGAN that ships)
+FOUND = 0.3  # as much as the generator's own pictures do, a window has to look like them
 EVOLUTION = 6  # pictures in the strip of figure 5
 TILE, CAPTION, COLUMNS = 192, 44, 5  # px of a hypothesis on its sheet and of the words under it; hypotheses in a row
 WINNER = (46, 160, 67)  # its frame
@@ -92,6 +93,13 @@ class OEFTParams(Params):
     augmentation: bool = knob(True, "Augmentation", help="Off: only the pair as it is passes (figure 8).")
     layers: str = knob(
         "4, 6, 8", "Composing layers", choices=("4, 6, 8", "4, 5, 6, 7, 8", "4", "6", "8"), help="One hypothesis for each."
+    )
+    crop: str = knob(
+        "auto",
+        "Crop",
+        choices=("auto", "none"),
+        help="auto: where the content shows what the generator makes, it and the style are cut to the square that is framed "
+        "like the generator's own pictures; none: all of both.",
     )
     codes: str = knob(
         "10, 20, 40", "Codes", choices=("10, 20, 40", "10, 20, 30, 40", "10", "20", "40", "1"), help="Together with each layer."
@@ -283,6 +291,18 @@ def captioned(picture: Tensor, words: str, won: bool) -> Tensor:
     return torch.from_numpy(np.array(page)).to(picture).permute(2, 0, 1)[None] / 255
 
 
+def cut(model: Model, content: Tensor, style: Tensor, params: OEFTParams) -> tuple[Box | None, Box | None]:
+    """The squares of content and style, (1, 3, H, W), that are framed like the generator's pictures; the style is taken to show
+    the same thing as the content, so its most likely square will do."""
+    if params.crop == "none" or params.task == "warp":
+        return None, None
+    _, reference = model.generator(params.domain)
+    alike, box = reference.window(content)
+    if alike < FOUND:
+        return None, None
+    return box, reference.window(style)[1] if params.task == "translate" else None
+
+
 def run(model: Model, content: Tensor, style: Tensor, params: OEFTParams) -> Iterator[Step]:
     """`style` moved to where `content` has the like, and made anew by a generator; both (1, 3, H, W), RGB in [0, 1]."""
     rng = torch.Generator().manual_seed(params.seed)
@@ -372,6 +392,8 @@ METHOD = Method(
     },
     load=load,
     run=run,
+    full=("vgg19", "gan-pggan", "gan-stylegan"),
     sheets=("evolution", "augmented", "hypotheses"),
     views=("match map",),
+    cut=cut,
 )
