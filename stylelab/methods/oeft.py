@@ -22,6 +22,8 @@ Where we leave the paper, or it leaves us the choice:
 - The warped picture is compared with the style at its own resolution: both were reduced to S / 4 and enlarged again, or the
   style's sharpness would be a difference that no warp can remove. Gram matrices are compared by a relative difference.
 - How much is augmented is ours (`JITTER` to `SHIFT`).
+- Pictures of people's own are not framed like a generator's. `crop` cuts both to the square that is most like its pictures, if
+  the content has one (`inversion.Reference.window`); the paper's pictures are aligned beforehand.
 - Generators: those that ship make 64 px, not 1024. They have 10 layers instead of 18 and the composing layers 4 to 8 mean the
   same 8 to 32 px; only fewer layers follow. `factor` is by how much the target is smaller than the generator's picture; the
   paper's 4 stands for 256 px under a generator of 1024, and a target is here never larger than the warped picture either.
