@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -38,12 +40,21 @@ def rgb(lab: Tensor) -> Tensor:
     return _mix(_mix(lab, to_lab.inverse().to(lab)).pow(3), to_lms.inverse().to(lab))
 
 
-def moments(image: Tensor, eps: float = 0.0) -> tuple[Tensor, Tensor]:
-    """Mean (C, 1) and population covariance (C, C) of the pixels, `eps` added to its diagonal."""
+def moments(image: Tensor, eps: float = 0.0, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Mean (C, 1) and population covariance (C, C) of the pixels, `eps` added to its diagonal.
+
+    Pixels count alike, or by their `weights` (1, 1, H, W), at least 0 and not all of them 0.
+    """
     pixels = image[0].flatten(1)
-    mean = pixels.mean(1, keepdim=True)
+    ridge = eps * torch.eye(len(pixels), device=image.device)
+    if weights is None:
+        mean = pixels.mean(1, keepdim=True)
+        centred = pixels - mean
+        return mean, centred @ centred.T / pixels.shape[1] + ridge
+    weights = weights.flatten() / weights.sum()
+    mean = pixels @ weights[:, None]
     centred = pixels - mean
-    return mean, centred @ centred.T / pixels.shape[1] + eps * torch.eye(len(pixels), device=image.device)
+    return mean, (centred * weights) @ centred.T + ridge
 
 
 def _power(symmetric: Tensor, exponent: float) -> Tensor:
@@ -51,16 +62,24 @@ def _power(symmetric: Tensor, exponent: float) -> Tensor:
     return vectors @ torch.diag(values.clamp(min=1e-12) ** exponent) @ vectors.T
 
 
-def moment_transform(image: Tensor, reference: Tensor, eps: float = 1e-4) -> tuple[Tensor, Tensor]:
-    """Matrix (C, C) and offset (C, 1) that give `image` the mean and covariance of `reference`: ZCA-whitening, then colouring."""
-    (mean, covariance), (target_mean, target) = moments(image, eps), moments(reference, eps)
+def moment_transform(
+    image: Tensor, reference: Tensor, eps: float = 1e-4, weights: Tensor | None = None, reference_weights: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Matrix (C, C) and offset (C, 1) that give `image` the mean and covariance of `reference`: ZCA-whitening, then colouring.
+
+    Weights are those of `moments`.
+    """
+    (mean, covariance), (target_mean, target) = moments(image, eps, weights), moments(reference, eps, reference_weights)
     matrix = _power(target, 0.5) @ _power(covariance, -0.5)
     return matrix, target_mean - matrix @ mean
 
 
-def match_moments(image: Tensor, reference: Tensor, eps: float = 1e-4) -> Tensor:
-    """`image` with the mean and covariance of `reference` (eps: NNST's public code); may leave the range of both."""
-    matrix, offset = moment_transform(image, reference, eps)
+def match_moments(image: Tensor, reference: Tensor, eps: float = 1e-4, **weights: Tensor | None) -> Tensor:
+    """`image` with the mean and covariance of `reference` (eps: NNST's public code); may leave the range of both.
+
+    `weights` and `reference_weights`: see `moments`.
+    """
+    matrix, offset = moment_transform(image, reference, eps, **weights)
     return (matrix @ image[0].flatten(1) + offset).view_as(image)
 
 
@@ -78,11 +97,14 @@ def filter_along(image: Tensor, guide: Tensor, rounds: int = 5, sharpness: float
         image: (1, C, H, W). guide: (1, 1, H, W), values about 0 to 1.
     """
 
-    def neighbours(x: Tensor) -> Tensor:
-        return F.unfold(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3).view(x.shape[1], 9, *x.shape[2:])
+    def neighbours(x: Tensor) -> Iterator[Tensor]:
+        height, width = x.shape[-2:]
+        padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
+        return (padded[..., dy : dy + height, dx : dx + width] for dy in range(3) for dx in range(3))
 
-    weights = (-sharpness * (neighbours(guide)[0] - guide[0]).abs()).exp()
-    weights = weights / weights.sum(0)
+    # A neighbour at a time: all nine of a picture of 4096 pixels are 2 GB.
+    weights = [(-sharpness * (other - guide).abs()).exp() for other in neighbours(guide)]
+    total = sum(weights)
     for _ in range(rounds):
-        image = (neighbours(image) * weights).sum(1)[None]
+        image = sum(other * weight for other, weight in zip(neighbours(image), weights, strict=True)) / total
     return image

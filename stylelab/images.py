@@ -29,7 +29,7 @@ from .errors import BadInput
 MAX_PIXELS = 64_000_000  # 200 MB once decoded; a file of 180 kB can hold more than that, so it is asked before decoding
 MIN_SIDE = 16  # the feature extractors pool four times: one pixel is left
 MAX_RATIO = 20  # at 512 pixels long the short side still has 25; beyond that it is a strip, not a picture
-MAX_SIDE = 4096  # four times the largest result: more only costs memory, so larger pictures are reduced while decoding
+MAX_SIDE = 4096  # the largest result: more only costs memory, so larger pictures are reduced while decoding
 
 REPORT_KEY = "stylelab"  # of the PNG text chunk
 # What people have, and nothing that runs another program (EPS starts Ghostscript) or has no signature to be known by (TGA).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta"
 GROUPS = 256  # keys compared side by side; a reduction over the other axis is several times faster than one along a row
 TABLE = 2**22  # similarities held at once: 8 MB in bf16, which stays in a CPU's last cache
 SHORTLIST = 4  # candidates that a bf16 search hands to float32
+ROUNDS, NEAR = 50, 0.005  # of `shared_out`: rounds at most, and how near shares have to be
 SHIFT = 0.75  # from every correlation before the exponential: bf16 holds exp(25 / 0.07) as little as float32 does
 SMALLEST = 1e-30  # a place whose matches are all forbidden has no weight at all
 
@@ -65,6 +67,51 @@ def nearest(queries: Tensor, keys: Tensor) -> Tensor:
             candidates = candidates.gather(1, exact.argmax(1, keepdim=True))
         found.append(candidates[:, 0])
     return torch.cat(found).clamp_(max=count - 1)
+
+
+def guided(vectors: Tensor, labels: Tensor | None, strength: float | None = None) -> Tensor:
+    """Vectors (N, C) with channels appended that make the inner product of a query's and a key's smaller by `strength` times the
+    squared difference of their labels; NNST section 5.
+
+    Args:
+        labels: shares (N, L) in [0, 1] of each label, or None: nothing is appended. A row of zeros is as good as any other; one
+            that sums to less than 1 counts that much less.
+        strength: given for queries, None for keys.
+    """
+    if labels is None:
+        return vectors
+    known = labels.sum(1, keepdim=True)
+    if strength is None:
+        return torch.cat([vectors, labels, labels.square().sum(1, keepdim=True), (known > 0).float()], 1)
+    square = labels.square().sum(1, keepdim=True) / known.clamp(min=SMALLEST)
+    return torch.cat([vectors, 2 * strength * labels, -strength * known, -strength * square], 1)
+
+
+def shared_out(likeness: Tensor, shares: Sequence[float]) -> Tensor:
+    """Which of K sources each of M places takes from, (M,): every source gets its share, as much alike as that allows.
+
+    A bonus on a source's similarity keeps its share; they are found source by source (the dual of an assignment problem). With
+    two sources the first round is exact, with more they go on until all shares are within `NEAR`. Places that are all alike
+    cannot be shared out.
+
+    Args:
+        likeness: (K, M), similarity of each place's best match in each source. shares: K positive numbers that sum to 1.
+    """
+    count, bonus = likeness.shape[1], likeness.new_zeros(len(likeness), 1)
+    wanted = [round(share * count) for share in shares]
+    for _ in range(ROUNDS):
+        for k in range(1, len(likeness)):
+            raised = likeness + bonus
+            others = torch.cat([raised[:k], raised[k + 1 :]]).amax(0)
+            lead = (likeness[k] - others).sort(descending=True).values
+            last = lead[wanted[k] - 1] if wanted[k] else lead[0] + 1
+            first_out = lead[wanted[k]] if wanted[k] < count else lead[-1] - 1
+            bonus[k] = -(last + first_out) / 2
+        which = (likeness + bonus).argmax(0)
+        counts = which.bincount(minlength=len(shares)).tolist()
+        if len(shares) == 2 or max(abs(a - b) for a, b in zip(counts, wanted, strict=True)) <= NEAR * count:
+            break
+    return which
 
 
 # --- Soft matches: every place with every other ------------------------------------------------------------------------------
@@ -344,3 +391,82 @@ def patchmatch(
             reach //= 2
         fresh = changed
     return torch.stack([x, y]).view(2, count, height, width).transpose(0, 1).contiguous(), best.view(count, height, width)
+
+
+# --- Patch-based synthesis ---------------------------------------------------------------------------------------------------
+
+FORBIDDEN = 4.0  # squared difference from what is no picture; colours differ by 3 at most
+
+
+def side_by_side(pictures: Sequence[Tensor], gap: int, multiple: int = 1) -> tuple[Tensor, Tensor]:
+    """Pictures (1, C, h, w) of any sizes in one, (1, C, H, W), and where there is any, (1, 1, H, W): at least `gap` apart, each
+    beginning at a multiple of `multiple`.
+    """
+
+    def cell(picture: Tensor) -> Tensor:
+        wide = -(-(picture.shape[-1] + gap) // multiple) * multiple
+        return F.pad(picture, (0, wide - picture.shape[-1], 0, height - picture.shape[-2]))
+
+    height = -(-(max(picture.shape[-2] for picture in pictures) + gap) // multiple) * multiple
+    return tuple(torch.cat([cell(p) for p in parts], 3) for parts in (pictures, [torch.ones_like(p[:, :1]) for p in pictures]))
+
+
+@torch.no_grad()
+def patchwork(
+    guide: Tensor,
+    source: Tensor,
+    inside: Tensor,
+    factor: float,
+    *,
+    labels: tuple[Tensor, Tensor, float] | None = None,
+    levels: Sequence[int],
+    patch: int,
+    rounds: int,
+    iterations: int,
+    radius: int,
+    generator: torch.Generator,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Patch-based synthesis (Kwatra et al. 2005; Fiser et al. 2016): where each place of `guide` finds its like in `source`.
+
+    From coarse to fine, and in turns: patches are matched by squared difference, and the picture that the matches make is mixed
+    with the guide, half and half, to be matched next. So neighbours come to take from one place, and what they say agrees.
+
+    Args:
+        guide: (1, C, H, W) in [0, 1]. source: (1, C, h, w), whose pixels are `factor` times as fine as the guide's.
+        inside: (1, 1, h, w), 0 where `source` is nothing to be taken.
+        labels: shares of labels (1, L, H, W) and (1, L, h, w), and what their squared difference weighs; see `guided`.
+        levels: by how much guide and source are reduced; the last is 1.
+        patch, iterations, radius: of `patchmatch`; `radius` from the second level on. rounds: turns on each level.
+
+    Yields:
+        after each turn the field (1, 2, H, W) of relative places in `source`, and the picture that it makes, at the level's size.
+    """
+
+    def reduced(image: Tensor, by: float) -> Tensor:
+        size = [max(1, round(side / by)) for side in image.shape[-2:]]
+        return F.interpolate(image, size=size, mode="bilinear", antialias=True)
+
+    def comparable(image: Tensor, shares: Tensor | None, outside: Tensor | None = None) -> Tensor:
+        """Channels whose inner product is minus the squared difference: of a query, or of a key where `outside` is given."""
+        square, one = image.square().sum(1, keepdim=True), torch.ones_like(image[:, :1])
+        parts = (2 * image, -square, -one, -FORBIDDEN * one) if outside is None else (image, one, square, outside)
+        strength = labels[2] if labels and outside is None else None
+        return as_map(guided(rows(torch.cat(parts, 1)), None if shares is None else rows(shares), strength), image)
+
+    field = other = None
+    for level in levels:
+        ours, theirs = reduced(guide, level), reduced(source, factor * level)
+        shares = [reduced(labels[0], level), reduced(labels[1], factor * level)] if labels else [None, None]
+        keys = comparable(theirs, shares[1], 1 - reduced(inside, factor * level))
+        before, (size, other) = other, (tuple(x.shape[-2:]) for x in (ours, theirs))
+        if field is None:
+            field, reach, wanted = random_field(size, other, generator).to(guide.device), max(other), ours
+        else:
+            field, reach = scaled_field(field, size, before, other), radius
+            wanted = (ours + vote(theirs, field, patch)) / 2
+        for _ in range(rounds):
+            queries = comparable(wanted, shares[0])
+            field, _ = patchmatch(queries, keys, field, patch=patch, radius=reach, generator=generator, iterations=iterations)
+            made = vote(theirs, field, patch)
+            wanted = (ours + made) / 2
+            yield relative(field, other), made

@@ -77,7 +77,7 @@ def test_a_second_job_waits_its_turn_and_both_are_right(client):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (dict(size=9999), "size must be between 64 and 1024"),
+        (dict(size=9999), "size must be between 64 and 4096"),
         (dict(preset="nosuch"), "preset must be one of paper, official, fast"),
         (dict(iterations=2.5), "iterations must be a whole number"),
         (dict(content=None), "Choose a content picture first"),

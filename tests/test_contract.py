@@ -52,6 +52,11 @@ LIVELY = {  # (method, knob) -> what else a job needs before that knob matters
     ("adjustable", "seed"): {"noise": 3},
     ("adjustable", "mix"): {"second": "mosaic"},
 }
+NEEDS = {  # (method, knob) -> inputs that a job needs before that knob matters
+    ("nnst", "style2_weight"): ("style2",),
+    ("nnst", "style3_weight"): ("style3",),
+    ("nnst", "guidance_weight"): ("content_mask", "style_mask"),
+}
 ALIKE = {  # choices that do what the default does, by the paper, or that add pictures beside the result
     ("analogy", "task"): {"style to style"},
     ("adjustable", "sheets"): {"grid", "variations", "both"},
@@ -72,7 +77,7 @@ SHAPES = [(64, 64), (61, 83), (97, 33), (30, 40), (200, 68)]  # (height, width):
 
 def test_every_method_is_tested():
     assert MODELS.keys() == METHODS.keys() == QUICK.keys()
-    assert all(name in {f.name for f in knobs(METHODS[method].params)} for method, name in [*LIVELY, *TRIED, *ALIKE])
+    assert all(name in {f.name for f in knobs(METHODS[method].params)} for method, name in [*LIVELY, *NEEDS, *TRIED, *ALIKE])
 
 
 @pytest.fixture(params=METHODS)
@@ -130,12 +135,16 @@ def test_every_preset_runs(name, start, device):
         check_picture(drain(start(preset=preset)).image, device)
 
 
-@pytest.fixture
-def given(name, photo):
-    """Something for every input beside content and style that the method declares, in other sizes than theirs."""
+def inputs_of(name, photo) -> dict[str, torch.Tensor]:
+    """Something for every input beside content and style that a method declares, in other sizes than theirs."""
     halves = (torch.arange(50) >= 25).long().expand(1, 1, 40, 50)
     made = {"mask": halves, "picture": photo(72, 56, 3)}
     return {declared.name: made[declared.kind].clone() for declared in METHODS[name].inputs}
+
+
+@pytest.fixture
+def given(name, photo):
+    return inputs_of(name, photo)
 
 
 def test_the_inputs_are_left_alone(start, photo, given):
@@ -234,9 +243,10 @@ OWN = [
 def test_a_knob_changes_the_picture(method, declared, untrained, photo):
     model, alike = MODELS[method.name](untrained), ALIKE.get((method.name, declared.name), ())
     base = QUICK[method.name] | LIVELY.get((method.name, declared.name), {})
+    needed = {key: inputs_of(method.name, photo)[key] for key in NEEDS.get((method.name, declared.name), ())}
 
     def result(**turned):
-        return drain(method.run(model, photo(64, 64, 1), photo(64, 64, 2), method.settings(**base | turned))).image
+        return drain(method.run(model, photo(64, 64, 1), photo(64, 64, 2), method.settings(**base | turned), **needed)).image
 
     tried = [TRIED[method.name, declared.name]] if (method.name, declared.name) in TRIED else others(declared)
     pictures = [result(), *(result(**{declared.name: value}) for value in tried if value not in alike)]

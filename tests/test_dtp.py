@@ -24,7 +24,6 @@ from stylelab.methods.dtp import (
     STYLE,
     Decoder,
     FullResolution,
-    Regions,
     Training,
     affinity,
     as_map,
@@ -35,6 +34,7 @@ from stylelab.methods.dtp import (
     run,
     warp,
 )
+from stylelab.regions import Regions
 
 QUICK = dict(size=64, square=64, training_steps=3, fit_steps=3, samples=128)
 DARK, LIGHT = torch.tensor([0.2, 0.3, 0.6]), torch.tensor([0.9, 0.8, 0.4])

@@ -10,7 +10,7 @@ PACKAGE = "stylelab"
 # Floors, bottom first: a module imports from floors below its own (and, where `ROOMY`, from its own package).
 FLOORS = (
     {"errors"},
-    {"images", "memory", "method", "precision", "pyramid", "colour", "bilateral", "weights", "examples"},
+    {"images", "memory", "method", "precision", "pyramid", "colour", "bilateral", "regions", "weights", "examples"},
     {"features", "matching", "nets", "video"},
     {"losses"},
     {"metrics"},
@@ -120,7 +120,7 @@ def test_a_pickle_is_never_run(name):
 QUIET = [
     name
     for name in SOURCES
-    if room(name) in ("methods", "nets", "features", "matching", "losses", "colour", "bilateral", "pyramid")
+    if room(name) in ("methods", "nets", "features", "matching", "losses", "colour", "bilateral", "pyramid", "regions")
 ]
 
 

@@ -13,7 +13,7 @@ from stylelab.colour import oklab
 from stylelab.matching import rows
 from stylelab.method import drain
 from stylelab.methods import nnst
-from stylelab.methods.nnst import METHOD, SplitLoss, coloured, hypercolumns, quarter, rearranged, relit, run, scales
+from stylelab.methods.nnst import METHOD, Sources, SplitLoss, coloured, hypercolumns, quarter, rearranged, relit, run, scales
 
 OFFICIAL, PAPER = dict(coarsest=64, content_band=True), dict(coarsest=0, content_band=False)
 
@@ -84,7 +84,7 @@ def test_a_rotated_style_is_found_again(untrained, photo, bf16):
     vgg, content = untrained(), photo(64, 48, 4)
     own = hypercolumns(vgg(content, nnst.LAYERS), quarter(content))
     for rotations in (True, False):
-        found = rearranged(vgg, content, content.rot90(1, (2, 3)), METHOD.settings(rotations=rotations))
+        found = rearranged(vgg, content, Sources((content.rot90(1, (2, 3)),)), METHOD.settings(rotations=rotations))
         assert found.shape == own.shape == (1, 168, 16, 12)
         assert ((found - own).abs().max() < 1e-6) == rotations
 
@@ -99,7 +99,7 @@ def test_rearranged_is_equation_1(zero_centre, rotations, untrained, pair, bf16)
     keys = torch.cat([rows(hypercolumns(vgg(s, nnst.LAYERS), quarter(s))) for s in turned])
     a, b = (queries - queries.mean(0), keys - keys.mean(0)) if zero_centre else (queries, keys)
     best = F.cosine_similarity(a[:, None], b[None], dim=2).argmax(1)
-    found = rows(rearranged(vgg, content, style, METHOD.settings(zero_centre=zero_centre, rotations=rotations)))
+    found = rows(rearranged(vgg, content, Sources((style,)), METHOD.settings(zero_centre=zero_centre, rotations=rotations)))
     assert (found == keys[best]).all(1).float().mean() > 0.99  # rounding may break a tie the other way
 
 
@@ -114,7 +114,7 @@ def test_alpha_mixes_the_last_result_into_the_queries(untrained, pair, monkeypat
     monkeypatch.setattr(nnst, "rearranged", spy)
     for alpha in (0.0, 0.5, 1.0):
         painted(untrained(), *pair, size=64, iterations=3, alpha=alpha, splitting=False)
-    contents = [nnst.resize(pair[0], side) for side in scales(*pair, METHOD.settings(size=64))[-len(seen[0.0]) :]]
+    contents = [nnst.resize(pair[0], side) for side in scales(pair, METHOD.settings(size=64))[-len(seen[0.0]) :]]
     assert all(torch.equal(query, content) for query, content in zip(seen[0.0], contents, strict=True))
     coarse, fine = seen[1.0][:2]
     assert torch.equal(coarse, contents[0])
@@ -142,7 +142,7 @@ def test_alpha_mixes_the_last_result_into_the_queries(untrained, pair, monkeypat
 def test_scales(width, height, size, coarsest, expected):
     picture, square = torch.zeros(1, 3, height, width), torch.zeros(1, 3, 40, 40)
     params = METHOD.settings(size=size, coarsest=coarsest)
-    assert scales(picture, square, params) == scales(square, picture, params) == expected
+    assert scales((picture, square), params) == scales((square, picture), params) == expected
 
 
 def test_splitting_by_hand(untrained, photo, bf16):
@@ -150,19 +150,19 @@ def test_splitting_by_hand(untrained, photo, bf16):
     bf16(False)
     vgg, image, style = untrained(), photo(32, 24, 1), photo(24, 32, 2)
     params = METHOD.settings(rotations=False)
-    assert SplitLoss(vgg, image, params, torch.Generator())(image).item() == pytest.approx(0, abs=1e-4)
+    assert SplitLoss(vgg, Sources((image,)), params, torch.Generator())(image).item() == pytest.approx(0, abs=1e-4)
     expected = 0.0
     for name in nnst.LAYERS:
         a, b = (rows(vgg(x, [name])[name]) for x in (image, style))
         expected += (1 - F.cosine_similarity((a - a.mean(0))[:, None], (b - b.mean(0))[None], dim=2).amax(1)).mean().item()
-    assert SplitLoss(vgg, style, params, torch.Generator())(image).item() == pytest.approx(expected, rel=1e-4)
+    assert SplitLoss(vgg, Sources((style,)), params, torch.Generator())(image).item() == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("height", [16, 17, 40, 130])
 def test_the_splitting_grid_is_small_and_moves(height, untrained, photo, coarse_grid):
-    split = SplitLoss(untrained(), photo(16, 16, 0), METHOD.settings(), torch.Generator().manual_seed(0))
+    split = SplitLoss(untrained(), Sources((photo(16, 16, 0),)), METHOD.settings(), torch.Generator().manual_seed(0))
     features = torch.arange(float(height * 20)).view(1, 1, height, 20)
-    grids = [split.grid(features).flatten().tolist() for _ in range(20)]
+    grids = [split.grid(features)[0].flatten().tolist() for _ in range(20)]
     stride = max(1, max(height, 20) // 16)
     for grid in grids:
         assert {int(b - a) for a, b in pairwise(grid) if b - a < 20} <= {stride}

@@ -4,10 +4,11 @@ import shutil
 
 import gradio as gr
 import pytest
+from PIL import Image
 
 import stylelab
 from stylelab import examples, ui, weights
-from stylelab.ui.tab import licences, summary
+from stylelab.ui.tab import licences, page_sized, summary
 
 
 @pytest.fixture
@@ -65,3 +66,9 @@ def test_the_page_comes_up_and_says_what_is_wrong(shipped, happened, said):
     with pytest.raises(stylelab.WeightsMissing) as refused:
         stylelab.stylize("nnst", examples.CONTENTS["Cat"], examples.STYLES["Oil"], size=64, iterations=1, device="cpu")
     assert "\n" not in str(refused.value)
+
+
+def test_what_is_shown_is_no_larger_than_a_page_can_use():
+    pictures = [Image.effect_noise(size, 50) for size in ((3000, 1000), (600, 801))]
+    large, small = page_sized(*pictures)
+    assert large.size == (2048, 683) and small.size == (600, 801) and small.tobytes() == pictures[1].tobytes()

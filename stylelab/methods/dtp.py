@@ -51,6 +51,7 @@ from ..losses import gram, gram_difference, info_nce, nearest_cosine, ssim
 from ..matching import SMALLEST, as_map, relative, rows, soft_matches, warp
 from ..method import Input, Method, Params, Step, knob, own_size
 from ..precision import fast_arithmetic
+from ..regions import Regions
 
 MATCHED = "conv3_4"  # implementation details: relu3_4
 CONTENT = {"conv1_2": 1 / 32, "conv2_2": 1 / 16, "conv3_4": 1 / 8}  # authors' code
@@ -68,7 +69,6 @@ ANSWER_WEIGHT, COLOUR_WEIGHT, STRUCTURE_WEIGHT, RANGE_WEIGHT = 5.0, 1.0, 0.8, 10
 PLACE_ROUGHNESS, BRIGHTNESS_ROUGHNESS = 200.0, 40.0
 EVOLUTION = 6  # pictures in the strip of figure 4
 POINTS = (4, 3)  # query points of figure 3: columns, rows
-LEAST_AREA = 0.005  # of a picture: a label smaller than this has no statistics worth having
 
 
 @dataclass(frozen=True)
@@ -138,46 +138,6 @@ class DTPParams(Params):
         80, "Steps at full resolution", 1, 300, step=1, help="Updates of the colour transforms (ours).", advanced=True
     )
     learning_rate: float = knob(1e-4, "Learning rate", 1e-5, 1e-2, step=1e-5, help="Adam's, of both modules.", advanced=True)
-
-
-class Regions:
-    """Which places may be matched with which, from label maps of photo and reference.
-
-    With both, places of one label only take from places of that label (a label that the reference lacks takes from anywhere).
-    With the reference's alone, only what is not black there is used. With the photo's alone, only what is not black changes.
-
-    Args:
-        content, style: labels int64 (1, 1, H, W) of any size, or None.
-    """
-
-    def __init__(self, content: Tensor | None, style: Tensor | None):
-        self.kept = content if style is None else None
-        if content is None and style is not None and style.any():
-            content, style = torch.ones_like(style[..., :1, :1]), (style > 0).long()
-        both = content is not None and style is not None
-        self.labels = (content, style) if both else None
-        self.shared = sorted(set(content.unique().tolist()) & set(style.unique().tolist())) if both else []
-
-    def at(self, k: int, size: tuple[int, int]) -> Tensor:
-        """Labels (H * W) of the photo (0) or the reference (1) at a size."""
-        return F.interpolate(self.labels[k].float(), size=size, mode="nearest-exact").long().flatten()
-
-    def allowed(self, size: tuple[int, int]) -> Tensor | None:
-        """(H * W, H * W) bool at a size that both have, or None where everything is."""
-        if not self.shared:
-            return None
-        ours, theirs = self.at(0, size), self.at(1, size)
-        same = ours[:, None] == theirs
-        return same | ~same.any(1, keepdim=True)
-
-    def shares(self, ours: Tensor, theirs: Tensor) -> list[tuple[Tensor | None, Tensor | None]]:
-        """For each shared label the weights (1, 1, H, W) of its places in two pictures; one pair of None without labels."""
-        found = []
-        for label in self.shared:
-            pair = [(self.at(k, x.shape[-2:]) == label).float().view(1, 1, *x.shape[-2:]) for k, x in enumerate((ours, theirs))]
-            if min(part.mean() for part in pair) >= LEAST_AREA:
-                found.append(tuple(pair))
-        return found or [(None, None)]
 
 
 def convolution(inputs: int, outputs: int, kernel: int, generator: torch.Generator) -> nn.Conv2d:
@@ -463,12 +423,7 @@ class FullResolution:
     @torch.no_grad()
     def __call__(self, content: Tensor) -> Tensor:
         """The photo at its own size, transformed; what the mask keeps is untouched."""
-        image = transformed(content, self.grid, places(content)).clamp(0, 1)
-        if self.regions.kept is None:
-            return image
-        changes = F.interpolate((self.regions.kept > 0).float(), content.shape[-2:])
-        soft = F.avg_pool2d(F.pad(changes, (2,) * 4, mode="replicate"), 5, stride=1)  # a step between two pixels would show
-        return image * soft + content * (1 - soft)
+        return self.regions.over(content, transformed(content, self.grid, places(content)).clamp(0, 1))
 
 
 def marked(picture: Tensor, points: Tensor) -> Tensor:

@@ -8,17 +8,29 @@
 5. Feature splitting: at full size another 200 updates in which every layer is matched by itself, anew after each update (3.2).
 6. The result's lightness takes the content's colours, filtered along it and moved to the style's statistics, unless the
    style has hardly any colour (3.5).
+7. Label maps are channels of their own in step 3 and 5, their squared difference weighed against the cosine (5, `Sources`).
+8. Above 1024 px the result of step 5 guides a search for patches of the style, found from coarse to fine; their field is enlarged
+   and the picture put together from the style's own pixels; step 6 comes after (5, figure 10, `enlarged`).
 
 Where we leave the paper, or it leaves us the choice:
 - Each layer is divided by its channel count inside the hypercolumn, as in the authors' code; the paper is silent.
 - Feature splitting compares positions on a grid of at most 64 x 64, shifted at random in content and style at every update,
   and sums the layers' mean centred cosine distances, both as in the authors' code. The paper does not mention the sampling,
-  but its 38 s at 512 px are out of reach without. These shifts are the method's only random choice: they use `seed`.
+  but its 38 s at 512 px are out of reach without. These shifts, and the search for patches, are all that is random: `seed`.
 - Scales whose short side is under 16 px are left out, and the pyramid has as many levels as the picture can be halved: the
   authors' code fails on such pictures.
 - The colour filter is the authors' (3 x 3, five rounds), and colour is handled in Oklab, as their code does; "lightness" is
   its L. The paper filters before matching statistics, the code after: `colour_order`.
 - The `compact` weights have VGG-19's shape; the layers taken from them are VGG-16's by name, without conv3_4.
+- Labels: the guiding weights are the paper's, 0.5 each. Half of a border place is the label that has most of it, so that soft
+  borders do not let labels mix. A label that the style lacks takes from anywhere; one mask alone says what is used, or what
+  changes, see `Regions`. Each label is coloured after its own places' statistics (the paper is silent).
+- Several styles, which the paper does not have: a style's weight is its share of the places. Those go to it that resemble it
+  most compared with the others (`shared_out`), at every scale and in every layer, whatever rotation they are found in. Features
+  are centred, and colours matched, by the styles' statistics in those shares. Masks are of the first style's.
+- Patches: the paper names Texler et al. and StyLit without values. Ours are 5 x 5, compared by squared difference of colours with
+  the picture at 1024 px, whose colours are first moved to the style's mean and covariance as Image Analogies do with lightness,
+  and with what was found so far. Patches keep the style's own pixels: of a style smaller than the result the strokes come finer.
 - `colour` = content and luminance are not in the paper. Luminance: only lightness is stylised (Gatys et al. 2017).
 
 The `official` preset has the authors' values (nkolkin13/NeuralNeighborStyleTransfer) without their defects: there the last
@@ -27,8 +39,10 @@ stage compares stale features at 512 px, and some sizes and every CPU fail.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import functools
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -37,20 +51,33 @@ from torch.nn import functional as F
 from ..colour import clamp_to, filter_along, match_moments, moments, oklab, rgb
 from ..features import SMALLEST_SIDE, VGG, layer_names, load_extractor
 from ..images import resize
-from ..matching import nearest, rows, unit
-from ..method import Method, Params, Step, knob
+from ..matching import guided, nearest, paint, patchwork, rows, shared_out, side_by_side, unit
+from ..method import Input, Method, Params, Step, knob
 from ..precision import fast_arithmetic
 from ..pyramid import collapse, decompose, scale_to
+from ..regions import LEAST_AREA, Regions
 
 LAYERS = layer_names("vgg16", blocks=4)  # 3.1: conv1_1 ... conv4_3; 2688 channels at width 64
 ADAM = dict(lr=2e-3, betas=(0.9, 0.999))  # 3.4
 PYRAMID_LEVELS = 8  # 3.4
+LARGEST = 1024  # px, long side that pixels are optimised at; section 5: beyond it the field is enlarged
+LEVELS, ROUNDS = (4, 2, 1), 3  # of the search for patches: reductions, and turns at each
+PATCH, PAINTED = 5, 3  # patches that are compared and painted, in pixels of the picture that is enlarged
+SEARCH, RADIUS = 2, 16  # PatchMatch iterations in each turn, random search from the second reduction on
 GRID = 64  # authors' code: positions a side that feature splitting compares
 MONOCHROME = {"filter-first": 4e-5, "match-first": 6e-5}  # largest (co)variance of A and B: 3.5; authors' code
 
 
 @dataclass(frozen=True)
 class NNSTParams(Params):
+    size: int = knob(
+        512,
+        "Size",
+        64,
+        4096,
+        step=16,
+        help="Long side of the result in pixels. Above 1024 it is painted at 1024 and put together from the style's own patches.",
+    )
     alpha: float = knob(
         0.25,
         "Stylisation",
@@ -72,6 +99,21 @@ class NNSTParams(Params):
         True,
         "Feature splitting",
         help="Finish by matching every layer by itself after each update: sharper, more varied strokes.",
+    )
+    style2_weight: float = knob(
+        1.0, "Second style's weight", 0.0, 4.0, step=0.05, help="Its share of the picture, where the first style's is 1."
+    )
+    style3_weight: float = knob(
+        1.0, "Third style's weight", 0.0, 4.0, step=0.05, help="Its share of the picture, where the first style's is 1."
+    )
+    guidance_weight: float = knob(
+        0.5,
+        "Guidance weight",
+        0.0,
+        0.95,
+        step=0.05,
+        help="How much masks count beside likeness when places are matched: at 0.5 areas of one colour keep to themselves.",
+        advanced=True,
     )
     zero_centre: bool = knob(True, "Zero-centre features", help="Subtract the mean feature before matching.", advanced=True)
     coarsest: str = knob(
@@ -98,6 +140,11 @@ class NNSTParams(Params):
         ADAM["lr"], "Learning rate", 1e-4, 2e-2, step=1e-4, help="Adam's, for pixels in [0, 1].", advanced=True
     )
 
+    @property
+    def guidance(self) -> float:
+        """What the squared difference of labels weighs where the cosine weighs 1 (section 5: w_guide / w_cos)."""
+        return self.guidance_weight / (1 - self.guidance_weight)
+
 
 def hypercolumns(features: dict[str, Tensor], size: tuple[int, int]) -> Tensor:
     """(1, channels of all layers, *size): every layer bilinearly at `size` and divided by its channel count."""
@@ -114,13 +161,105 @@ def turned(style: Tensor, rotations: bool) -> list[Tensor]:
     return [style.rot90(k, (2, 3)) for k in range(4 if rotations else 1)]
 
 
+@dataclass(frozen=True)
+class Sources:
+    """What a picture takes its features from.
+
+    Args:
+        styles: pictures (1, 3, H, W), RGB in [0, 1].
+        shares: of the places, one for each style; they sum to 1.
+        regions: labels of the content and of the first style; the other styles may be taken from everywhere.
+    """
+
+    styles: tuple[Tensor, ...]
+    shares: tuple[float, ...] = (1.0,)
+    regions: Regions = field(default_factory=Regions)
+
+    @classmethod
+    def of(cls, weighted: Iterable[tuple[Tensor | None, float]], regions: Regions) -> Sources:
+        """From styles with their weights; what is None or weighs 0 is left out."""
+        styles, weights = zip(*((style, weight) for style, weight in weighted if style is not None and weight > 0), strict=True)
+        return cls(styles, tuple(weight / sum(weights) for weight in weights), regions)
+
+    def changed(self, change: Callable[[Tensor], Tensor]) -> Sources:
+        """The same with other pictures."""
+        return replace(self, styles=tuple(change(style) for style in self.styles))
+
+    def guides(self, sizes: list[tuple[int, int]], rotations: bool) -> list[list[Tensor | None]]:
+        """For each style, laid out at one of `sizes`, and each of its copies the guiding channels (1, labels, H, W), or None."""
+        first = self.regions.channels(1, sizes[0])
+        if first is None:
+            return [[None] * (4 if rotations else 1) for _ in sizes]
+        return [turned(first, rotations)] + [turned(first.new_zeros(1, first.shape[1], *size), rotations) for size in sizes[1:]]
+
+    def mean(self, means: list[list[Tensor]]) -> Tensor:
+        """The mean feature of all styles and copies, each style by its share, from that of each copy of each style."""
+        return sum(share * torch.stack(copies).mean(0) for share, copies in zip(self.shares, means, strict=True))
+
+    def pixels(self, label: int | None = None) -> tuple[Tensor, Tensor | None]:
+        """All pixels that may be taken from, (1, 3, 1, N), or one label's, and weights (1, 1, 1, N) by which each style counts as
+        much as its share. A single style is given as it is.
+        """
+        if label is None and len(self.styles) == 1:
+            return self.styles[0], None
+        weights = [style.new_ones(1, 1, *style.shape[-2:]) for style in self.styles]
+        if label is not None:
+            weights[0] = self.regions.share(1, label, self.styles[0].shape[-2:])
+        weights = torch.cat([share * (w / w.sum()).flatten() for share, w in zip(self.shares, weights, strict=True)])
+        pixels = torch.cat([style.flatten(2) for style in self.styles], 2)
+        return pixels[..., None, weights > 0], weights[None, None, None, weights > 0]
+
+
 @torch.no_grad()
-def rearranged(vgg: VGG, content: Tensor, style: Tensor, params: NNSTParams) -> Tensor:
-    """Equation 1: the style's hypercolumns put where the content's most similar ones are, (1, C, H/4, W/4)."""
-    queries = rows(hypercolumns(extract(vgg, content), quarter(content)))
-    keys = torch.cat([rows(hypercolumns(extract(vgg, s), quarter(s))) for s in turned(style, params.rotations)])
-    centres = (queries.mean(0), keys.mean(0)) if params.zero_centre else (None, None)
-    found = keys[nearest(unit(queries, centres[0]), unit(keys, centres[1]))]
+def taken(queries: Tensor, styles: Iterable[Iterable[tuple[Tensor, Tensor]]], shares: Sequence[float]) -> Tensor:
+    """For each of `queries` (M, C) the value of the key that is most like it, (M, D); each style gets its share of the queries.
+
+    `styles` gives for each style its copies' keys (N, C) and values (N, D); only one copy is held at a time.
+    """
+    found, likeness = [], []
+    for copies in styles:
+        best = None
+        for keys, values in copies:
+            index = nearest(queries, keys)
+            similarity = (queries * keys[index]).sum(1)
+            if best is None:
+                best, chosen = similarity, values[index]
+            else:
+                better = similarity > best
+                best, chosen[better] = best.maximum(similarity), values[index[better]]
+        found.append(chosen)
+        likeness.append(best)
+    if len(found) == 1:
+        return chosen
+    which = shared_out(torch.stack(likeness), shares)
+    for k in range(1, len(found)):
+        found[0][which == k] = found[k][which == k]
+    return found[0]
+
+
+@torch.no_grad()
+def rearranged(vgg: VGG, content: Tensor, sources: Sources, params: NNSTParams) -> Tensor:
+    """Equation 1: the styles' hypercolumns put where the content's most similar ones are, (1, C, H/4, W/4).
+
+    A rotated copy at a time, so that memory is that of a few hypercolumn maps at any size.
+    """
+
+    def columns(image: Tensor) -> Tensor:
+        return rows(hypercolumns(extract(vgg, image), quarter(image)))
+
+    def copies(style: Tensor, guides: list[Tensor | None]) -> Iterator[tuple[Tensor, Tensor]]:
+        for copy, guide in zip(turned(style, params.rotations), guides, strict=True):
+            values = columns(copy)
+            yield guided(unit(values, centre), None if guide is None else rows(guide)), values
+
+    queries, centre = columns(content), None
+    own = queries.mean(0) if params.zero_centre else None
+    if params.zero_centre:
+        centre = sources.mean([[columns(copy).mean(0) for copy in turned(s, params.rotations)] for s in sources.styles])
+    labels = sources.regions.channels(0, quarter(content))
+    queries = guided(unit(queries, own), None if labels is None else rows(labels), params.guidance)
+    guides = sources.guides([quarter(style) for style in sources.styles], params.rotations)
+    found = taken(queries, map(copies, sources.styles, guides), sources.shares)
     return found.T.reshape(1, -1, *quarter(content))
 
 
@@ -155,29 +294,42 @@ class SplitLoss:
     Matches are found anew in every call, on grids shifted by draws from `generator`.
     """
 
-    def __init__(self, vgg: VGG, style: Tensor, params: NNSTParams, generator: torch.Generator):
-        self.vgg, self.generator, self.centred = vgg, generator, params.zero_centre
+    def __init__(self, vgg: VGG, sources: Sources, params: NNSTParams, generator: torch.Generator):
+        self.vgg, self.generator, self.sources, self.params = vgg, generator, sources, params
+        self.keys: dict[str, list[list[Tensor]]] = {}  # layer -> style -> unit vectors of each rotation, (1, C, H, W)
+        self.guides: dict[str, list[list[Tensor | None]]] = {}  # likewise
         with torch.no_grad():
-            copies = [extract(vgg, s) for s in turned(style, params.rotations)]
-            self.keys: dict[str, list[Tensor]] = {}  # layer -> unit vectors of each rotation, (1, C, H, W)
-            for name in copies[0]:
-                maps = [copy[name].float() for copy in copies]
-                centre = torch.stack([m.mean((2, 3), keepdim=True) for m in maps]).mean(0) if self.centred else 0
-                self.keys[name] = [F.normalize(m - centre, dim=1) for m in maps]
+            styles = [[extract(vgg, copy) for copy in turned(s, params.rotations)] for s in sources.styles]
+            for name in LAYERS:
+                maps = [[copy.pop(name) for copy in copies] for copies in styles]
+                centre = 0
+                if params.zero_centre:
+                    centre = sources.mean([[m.float().mean((2, 3), keepdim=True) for m in copies] for copies in maps])
+                self.keys[name] = [[F.normalize(m.float() - centre, dim=1).to(m.dtype) for m in copies] for copies in maps]
+                self.guides[name] = sources.guides([tuple(copies[0].shape[-2:]) for copies in maps], params.rotations)
 
-    def grid(self, features: Tensor) -> Tensor:
-        """Vectors (N, C) of (1, C, H, W) on a grid of at most `GRID` positions along the longer side, shifted at random."""
+    def grid(self, features: Tensor, guide: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Vectors (N, C) of (1, C, H, W) on a grid of at most `GRID` positions along the longer side, shifted at random, and what
+        a guide has there.
+        """
         stride = max(1, max(features.shape[-2:]) // GRID)
         y, x = (int(torch.randint(min(stride, side), (), generator=self.generator)) for side in features.shape[-2:])
-        return rows(features[..., y::stride, x::stride])
+        return tuple(None if m is None else rows(m[..., y::stride, x::stride]).float() for m in (features, guide))
+
+    def styles(self, name: str) -> Iterator[list[tuple[Tensor, Tensor]]]:
+        """For each style the guided keys of a layer, all its copies together, and the keys themselves."""
+        for copies, guides in zip(self.keys[name], self.guides[name], strict=True):
+            vectors, labels = zip(*map(self.grid, copies, guides), strict=True)
+            keys = torch.cat(vectors)
+            yield [(guided(keys, None if labels[0] is None else torch.cat(labels)), keys)]
 
     def __call__(self, image: Tensor) -> Tensor:
         total = image.new_zeros(())
         for name, features in extract(self.vgg, image).items():
-            queries = self.grid(features).float()
-            queries = unit(queries, queries.mean(0) if self.centred else None)
-            keys = torch.cat([self.grid(copy) for copy in self.keys[name]])
-            total = total + 1 - (queries * keys[nearest(queries, keys)]).sum(1).mean()
+            queries, labels = self.grid(features, self.sources.regions.channels(0, tuple(features.shape[-2:])))
+            queries = unit(queries, queries.mean(0) if self.params.zero_centre else None)
+            asking = guided(queries.detach(), labels, self.params.guidance)
+            total = total + 1 - (queries * taken(asking, self.styles(name), self.sources.shares)).sum(1).mean()
         return total
 
 
@@ -195,24 +347,67 @@ def descend(image: Tensor, loss: Callable[[Tensor], Tensor], updates: int, rate:
         yield image, value.detach()
 
 
-def coloured(content: Tensor, style: Tensor, painted: Tensor, params: NNSTParams) -> Tensor:
+def enlarged(
+    content: Tensor, painted: Tensor, sources: Sources, params: NNSTParams, generator: torch.Generator
+) -> Iterator[Tensor]:
+    """Section 5, figure 10: `painted` (1, 3, H, W) as large as `content`, put together from patches of the styles' own pixels.
+
+    The picture guides the search for the patches. Like the lightness in Image Analogies [16] its colours are first moved to the
+    styles' mean and covariance. What is given before the last are small pictures on the way.
+    """
+    factor = max(content.shape[-2:]) / max(painted.shape[-2:])
+    styles = sources.changed(lambda style: resize(style, min(params.size, max(style.shape[-2:]))))
+    copies = [copy for style in styles.styles for copy in turned(style, params.rotations)]
+    cells = dict(gap=math.ceil(PATCH * factor), multiple=round(factor))
+    source, inside = side_by_side(copies, **cells)
+    ours, labels = sources.regions.channels(0, tuple(painted.shape[-2:])), None
+    if ours is not None:
+        guides = styles.guides([tuple(style.shape[-2:]) for style in styles.styles], params.rotations)
+        labels = ours, side_by_side([guide for of_style in guides for guide in of_style], **cells)[0], params.guidance
+    pixels, weights = sources.pixels()
+    guide = match_moments(painted, pixels, reference_weights=weights).clamp(0, 1)
+    search = dict(levels=LEVELS, patch=PATCH, rounds=ROUNDS, iterations=SEARCH, radius=RADIUS, generator=generator)
+    for found in patchwork(guide, source, inside, factor, labels=labels, **search):
+        yield found[1].clamp(0, 1)
+    yield paint(source, found[0], tuple(content.shape[-2:]), PAINTED).clamp(0, 1)
+
+
+def coloured(
+    content: Tensor, style: Tensor, painted: Tensor, params: NNSTParams, ours: Tensor | None = None, theirs: Tensor | None = None
+) -> Tensor:
     """3.5: the painted lightness with the content's colours, moved to the style's statistics; all RGB in [0, 1].
 
     A style whose A and B hardly vary keeps the painted colours, matched to the style's statistics when the order is the
-    authors' (paper: no colour step at all).
+    authors' (paper: no colour step at all). `ours`, `theirs` (1, 1, H, W): how much each pixel of content and style counts.
     """
     content, style, painted = oklab(content), oklab(style), oklab(painted)
     lightness = clamp_to(painted[:, :1], style[:, :1])
     first = params.colour_order == "filter-first"
-    spread = moments(style[:, 1:])[1]
+    counted = dict(weights=ours, reference_weights=theirs)
+    spread = moments(style[:, 1:], weights=theirs)[1]
     if (spread.diagonal() if first else spread.abs()).max() < MONOCHROME[params.colour_order]:
-        lab = painted if first else clamp_to(match_moments(torch.cat([lightness, painted[:, 1:]], 1), style), style)
+        lab = painted if first else clamp_to(match_moments(torch.cat([lightness, painted[:, 1:]], 1), style, **counted), style)
     elif first:
-        lab = match_moments(torch.cat([painted[:, :1], filter_along(content[:, 1:], painted[:, :1])], 1), style)
+        lab = match_moments(torch.cat([painted[:, :1], filter_along(content[:, 1:], painted[:, :1])], 1), style, **counted)
     else:
-        colours = filter_along(match_moments(content[:, 1:], style[:, 1:]), lightness)
+        colours = filter_along(match_moments(content[:, 1:], style[:, 1:], **counted), lightness)
         lab = torch.cat([lightness, clamp_to(colours, style[:, 1:])], 1)
     return rgb(lab).clamp(0, 1)
+
+
+def coloured_by_label(content: Tensor, sources: Sources, painted: Tensor, params: NNSTParams) -> Tensor:
+    """`coloured` with the statistics of all styles; with labels, each label after its own, borders as soft as the masks'."""
+    total, rest, regions = torch.zeros_like(content), torch.ones_like(content[:, :1]), sources.regions
+    for label in regions.shared:
+        here = regions.share(0, label, tuple(content.shape[-2:]))
+        if min(here.mean(), (regions.labels[1] == label).float().mean()) >= LEAST_AREA:
+            style, theirs = sources.pixels(label)
+            total += here * coloured(content, style, painted, params, here, theirs)
+            rest -= here
+    if not regions.shared or rest.max() > 1 / 255:
+        style, theirs = sources.pixels()
+        total += rest * coloured(content, style, painted, params, None, theirs)
+    return total.clamp_(0, 1)
 
 
 def relit(content: Tensor, painted: Tensor) -> Tensor:
@@ -221,34 +416,64 @@ def relit(content: Tensor, painted: Tensor) -> Tensor:
     return rgb(torch.cat([lightness, filter_along(oklab(content)[:, 1:], lightness)], 1)).clamp(0, 1)
 
 
-def lightness_only(content: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
-    """Both pictures as greys, the style's lightness moved to the content's mean and deviation (Gatys et al. 2017)."""
-    grey, reference = (rgb(oklab(x)[:, :1] * x.new_tensor([1.0, 0, 0]).view(1, 3, 1, 1)) for x in (content, style))
-    return grey.clamp(0, 1), ((reference - reference.mean()) / (reference.std() + 1e-6) * grey.std() + grey.mean()).clamp(0, 1)
+def lightness_only(image: Tensor) -> Tensor:
+    """A picture's Oklab lightness as a grey picture."""
+    return rgb(oklab(image)[:, :1] * image.new_tensor([1.0, 0, 0]).view(1, 3, 1, 1)).clamp(0, 1)
 
 
-def scales(content: Tensor, style: Tensor, params: NNSTParams) -> list[int]:
-    """Long sides, coarse to fine, ending at `params.size`, without those that leave a picture a short side under 16 px."""
-    narrowest = min(min(x.shape[-2:]) / max(x.shape[-2:]) for x in (content, style))
-    first = params.size / 8 if params.coarsest == "eighth" else min(64, params.size)
-    sides, side = [], float(params.size)
+def as_light_as(content: Tensor, style: Tensor) -> Tensor:
+    """The style as a grey picture with the mean and deviation of the content's (Gatys et al. 2017)."""
+    grey, reference = lightness_only(content), lightness_only(style)
+    return ((reference - reference.mean()) / (reference.std() + 1e-6) * grey.std() + grey.mean()).clamp(0, 1)
+
+
+def finer(sources: Sources, size: int) -> str:
+    """What to say of styles that are smaller than a result above `LARGEST`."""
+    own = min(max(style.shape[-2:]) for style in sources.styles)
+    if size <= LARGEST or own >= size:
+        return ""
+    return (
+        f"A style picture of {own} px is smaller than this result of {size} px: its brush strokes keep their own pixels, so they "
+        f"come out {size / own:.1f} times finer than at {LARGEST} px; a larger style picture gives broader ones."
+    )
+
+
+def scales(pictures: Iterable[Tensor], params: NNSTParams) -> list[int]:
+    """Long sides, coarse to fine, up to `params.size` or `LARGEST`, without those that leave a picture a short side under 16."""
+    narrowest = min(min(x.shape[-2:]) / max(x.shape[-2:]) for x in pictures)
+    last = min(params.size, LARGEST)
+    first = last / 8 if params.coarsest == "eighth" else min(64, last)
+    sides, side = [], float(last)
     while side >= first:
         sides.append(round(side))
         side /= 2
-    return [s for s in reversed(sides) if round(s * narrowest) >= SMALLEST_SIDE] or [params.size]
+    return [s for s in reversed(sides) if round(s * narrowest) >= SMALLEST_SIDE] or [last]
 
 
-def run(vgg: VGG, content: Tensor, style: Tensor, params: NNSTParams) -> Iterator[Step]:
-    """Stylise `content` (1, 3, H, W) after `style` (1, 3, H', W'), both RGB in [0, 1]."""
+def run(
+    vgg: VGG,
+    content: Tensor,
+    style: Tensor,
+    params: NNSTParams,
+    *,
+    content_mask: Tensor | None = None,
+    style_mask: Tensor | None = None,
+    style2: Tensor | None = None,
+    style3: Tensor | None = None,
+) -> Iterator[Step]:
+    """Stylise `content` (1, 3, H, W) after `style` (1, 3, H', W') and what else is given, all RGB in [0, 1]; see `Sources`."""
     generator = torch.Generator().manual_seed(params.seed)
     original = resize(content, params.size)
+    weighted = ((style, 1.0), (style2, params.style2_weight), (style3, params.style3_weight))
+    sources = Sources.of(weighted, Regions(content_mask, style_mask))
     if params.colour == "luminance":
-        content, style = lightness_only(content, style)
-    sides = scales(content, style, params)
-    n = params.iterations * (len(sides) + params.splitting)
+        content, sources = lightness_only(content), sources.changed(functools.partial(as_light_as, content))
+    sides = scales((content, *sources.styles), params)
+    enlarging = params.size > LARGEST
+    n = params.iterations * (len(sides) + params.splitting) + enlarging * (len(LEVELS) * ROUNDS + 2)
     i, result = 0, None
     for side in sides:
-        c, s = resize(content, side), resize(style, side)
+        c, s = resize(content, side), sources.changed(lambda picture, side=side: resize(picture, side))
         start = c if result is None else scale_to(result, c)
         if params.content_band and result is not None:
             start = start + decompose(c, 2)[0]
@@ -265,15 +490,21 @@ def run(vgg: VGG, content: Tensor, style: Tensor, params: NNSTParams) -> Iterato
             if i < n:
                 yield Step(i, n, "feature splitting", painted.clamp(0, 1), losses)
     painted = painted.clamp(0, 1)
+    if enlarging:
+        for picture in enlarged(original, painted, sources, params, generator):
+            i += 1
+            yield Step(i, n, f"{params.size} px", picture)
+        painted = picture
     finish = {
-        "style": lambda: coloured(original, s, painted, params),
+        "style": lambda: coloured_by_label(original, s, painted, params),
         "painted": lambda: painted,
         "content": lambda: relit(original, painted),
         "luminance": lambda: relit(original, painted),
-    }[params.colour]
+    }
     # Without the colour step the coloured result is still one click away, and the other way round.
-    other = {"coloured": coloured(original, s, painted, params)} if params.colour == "painted" else {"uncoloured": painted}
-    yield Step(n, n, "colour", finish(), losses, other)
+    other = {"coloured": finish["style"]()} if params.colour == "painted" else {"uncoloured": painted}
+    kept = {name: s.regions.over(original, picture) for name, picture in other.items()}
+    yield Step(n, n, "colour", s.regions.over(original, finish[params.colour]()), losses, kept, note=finer(sources, params.size))
 
 
 def load(device: torch.device, family: str) -> VGG:
@@ -297,4 +528,22 @@ METHOD = Method(
     load=load,
     run=run,
     full=("vgg16",),
+    inputs=(
+        Input(
+            "content_mask",
+            "Content mask",
+            "mask",
+            "With both masks, areas of one colour take from each other; alone, only what is not black is repainted.",
+            "content",
+        ),
+        Input(
+            "style_mask",
+            "Style mask",
+            "mask",
+            "With both masks, areas of one colour take from each other; alone, only what is not black is taken.",
+            "style",
+        ),
+        Input("style2", "Second style", "picture", "A picture to take places from too, as many as its weight says."),
+        Input("style3", "Third style", "picture", "A picture to take places from too, as many as its weight says."),
+    ),
 )

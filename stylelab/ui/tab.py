@@ -27,7 +27,8 @@ from .widgets import INPUTS, endpoint_input, photo, widget
 log = logging.getLogger("stylelab")
 
 PREVIEW_EVERY = 0.4  # seconds; a preview costs some milliseconds to encode and a message to the browser
-PREVIEW_SIDE = 512  # px; the final picture is sent whole
+PREVIEW_SIDE = 512  # px
+SHOWN_SIDE = 2048  # px; more than the page has room for. The file to download is whole
 DEVICE_QUEUE = dict(concurrency_limit=1, concurrency_id="device")  # all heavy events of all tabs share one place
 
 
@@ -44,6 +45,12 @@ def preview(step: Step) -> Any:
     """A step's picture at one size whatever the scale it is at: small enough to send often, large enough to fill the place."""
     picture = to_pil(step.image)
     return ImageOps.contain(picture, (PREVIEW_SIDE, PREVIEW_SIDE), Image.Resampling.BILINEAR)
+
+
+def page_sized(*pictures: Image.Image) -> tuple[Image.Image, ...]:
+    """Pictures no larger than a page can use: two of 4096 px are 70 MB."""
+    sides = (min(SHOWN_SIDE, max(picture.size)) for picture in pictures)
+    return tuple(ImageOps.contain(picture, (side, side)) for picture, side in zip(pictures, sides, strict=True))
 
 
 class Watch:
@@ -229,7 +236,7 @@ def tab(method: Method) -> None:
             report: result.report,
             pictures: (before, to_pil(style.rgb), kept),
             widgets["seed"]: result.report["seed"],
-            slider: gr.ImageSlider(value=(before, result.image), visible=True),
+            slider: gr.ImageSlider(value=page_sized(before, result.image), visible=True),
             shown: gr.Radio(list(kept), value="result", visible=len(kept) > 1),
             download: gr.DownloadButton(value=file, visible=file is not None),
             reuse: gr.Button(visible=True),
@@ -245,7 +252,7 @@ def tab(method: Method) -> None:
             return gr.update(visible=False), gr.Image(value=made[chosen], label=chosen, visible=True)
         if chosen in method.of_style:
             before = style.resize(made[chosen].size)
-        return gr.ImageSlider(value=(before, made[chosen]), visible=True), gr.update(visible=False)
+        return gr.ImageSlider(value=page_sized(before, made[chosen]), visible=True), gr.update(visible=False)
 
     def running(taken: Sequence[Input]) -> tuple:
         """The listener that runs a job with some of the method's inputs, and the components that it reads."""

@@ -1,0 +1,74 @@
+"""Label maps of content and style: who may take from whom."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+LEAST_AREA = 0.005  # of a picture: a label smaller than this has no statistics worth having
+
+
+class Regions:
+    """Which places may be matched with which, from label maps of content and style.
+
+    With both, places of one label only take from places of that label (a label that the style lacks takes from anywhere).
+    With the style's alone, only what is not black there is used. With the content's alone, only what is not black changes.
+
+    Args:
+        content, style: labels int64 (1, 1, H, W) of any size, or None.
+    """
+
+    def __init__(self, content: Tensor | None = None, style: Tensor | None = None):
+        self.kept = content if style is None else None
+        if content is None and style is not None and style.any():
+            content, style = torch.ones_like(style[..., :1, :1]), (style > 0).long()
+        both = content is not None and style is not None
+        self.labels = (content, style) if both else None
+        self.shared = sorted(set(content.unique().tolist()) & set(style.unique().tolist())) if both else []
+
+    def at(self, k: int, size: tuple[int, int]) -> Tensor:
+        """Labels (H * W) of the content (0) or the style (1) at a size."""
+        return F.interpolate(self.labels[k].float(), size=size, mode="nearest-exact").long().flatten()
+
+    def allowed(self, size: tuple[int, int]) -> Tensor | None:
+        """(H * W, H * W) bool at a size that both have, or None where everything is."""
+        if not self.shared:
+            return None
+        ours, theirs = self.at(0, size), self.at(1, size)
+        same = ours[:, None] == theirs
+        return same | ~same.any(1, keepdim=True)
+
+    def shares(self, ours: Tensor, theirs: Tensor) -> list[tuple[Tensor | None, Tensor | None]]:
+        """For each shared label the weights (1, 1, H, W) of its places in two pictures; one pair of None without labels."""
+        found = []
+        for label in self.shared:
+            pair = [(self.at(k, x.shape[-2:]) == label).float().view(1, 1, *x.shape[-2:]) for k, x in enumerate((ours, theirs))]
+            if min(part.mean() for part in pair) >= LEAST_AREA:
+                found.append(tuple(pair))
+        return found or [(None, None)]
+
+    def share(self, k: int, label: int, size: tuple[int, int]) -> Tensor:
+        """How much of each place has a label, (1, 1, *size) in [0, 1]: borders are as soft as the size makes them."""
+        return F.interpolate((self.labels[k] == label).float(), size=size, mode="bilinear", antialias=True)
+
+    def channels(self, k: int, size: tuple[int, int]) -> Tensor | None:
+        """How much each place of the content (0) or the style (1) is of each of the style's labels, (1, labels, *size).
+
+        Half way between the label's share of the place and whether that is the largest: soft at borders, yet a place on one side
+        is nearer to all on its side. The sum is 1, or less where the content has what the style lacks. None without a label that
+        both have.
+        """
+        if not self.shared:
+            return None
+        shares = torch.cat([self.share(k, label, size) for label in self.labels[1].unique().tolist()], 1)
+        largest = torch.cat([shares, 1 - shares.sum(1, keepdim=True)], 1).argmax(1)
+        return (shares + F.one_hot(largest, shares.shape[1] + 1).permute(0, 3, 1, 2)[:, :-1]) / 2
+
+    def over(self, content: Tensor, image: Tensor) -> Tensor:
+        """`image` (1, 3, H, W) with the content's own pixels where a mask of the content alone is black, its border softened."""
+        if self.kept is None:
+            return image
+        changes = F.interpolate((self.kept > 0).float(), content.shape[-2:])
+        soft = F.avg_pool2d(F.pad(changes, (2,) * 4, mode="replicate"), 5, stride=1)  # a step between two pixels would show
+        return image * soft + content * (1 - soft)
