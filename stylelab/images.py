@@ -63,6 +63,9 @@ TURNS = {  # EXIF orientation -> what puts the picture upright
 }
 
 
+Box = tuple[int, int, int, int]  # pixels: left, top, width, height
+
+
 @dataclass(frozen=True)
 class Picture:
     """A decoded picture, upright, on white where it was transparent.
@@ -79,6 +82,16 @@ class Picture:
     def size(self) -> tuple[int, int]:
         """(width, height) of the tensors."""
         return self.rgb.shape[-1], self.rgb.shape[-2]
+
+    def cut(self, box: Box | None) -> Picture:
+        """What is inside a box; all of it without one."""
+        if box is None:
+            return self
+        left, top, width, height = box
+        rgb, alpha = (
+            x if x is None else x[..., top : top + height, left : left + width].contiguous() for x in (self.rgb, self.alpha)
+        )
+        return Picture(rgb, alpha, self.original_size)
 
 
 def load_picture(source: Any) -> Picture:
@@ -213,7 +226,7 @@ def save(target: str | os.PathLike | io.IOBase, image: Image.Image, report: dict
         if is_file:
             target.write(data)
         else:
-            _write(Path(target), data)
+            replace_file(Path(target), data)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path, a side longer than JPEG or WebP can hold
         reason = getattr(error, "strerror", None) or "it does not fit this format or path"
         raise BadInput(f"{name} cannot be saved ({reason}); choose another file or folder.") from None
@@ -490,7 +503,7 @@ def _encoded(image: Image.Image, kind: str, report: dict | None) -> bytes:
     return buffer.getvalue()
 
 
-def _write(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes) -> None:
     """Replace a file in one step, or leave everything as it was."""
     part = path.parent / f".{secrets.token_hex(8)}.part"  # the same folder, since only there a rename is one step
     try:

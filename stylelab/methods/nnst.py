@@ -37,6 +37,8 @@ Where we leave the paper, or it leaves us the choice:
   stretched with them. When a result is fed in again, its layers are compared with `KEYS` places of each style, drawn once for a
   layer. There is one decoder for each long side of 64, 128, 256 and 512 px; other sizes take the nearest. "decoder+opt" goes on
   with step 5 from the decoder's result.
+- Clips are not in the paper: a keyframe begins from the last one's result, carried along the optical flow, and is held near it
+  (`HOLD`), where the flow is certain; a decoder is fed with it there.
 - `colour` = content and luminance are not in the paper. Luminance: only lightness is stylised (Gatys et al. 2017).
 
 The `official` preset has the authors' values (nkolkin13/NeuralNeighborStyleTransfer) without their defects: there the last
@@ -75,6 +77,7 @@ PATCH, PAINTED = 5, 3  # patches that are compared and painted, in pixels of the
 SEARCH, RADIUS = 2, 16  # PatchMatch iterations in each turn, random search from the second reduction on
 GRID = 64  # authors' code: positions a side that feature splitting compares
 KEYS = 4096  # places of a style, in all rotations, that each layer of a result fed in again is compared with
+HOLD = 10.0  # weight of the mean squared difference to a clip's last keyframe
 MONOCHROME = {"filter-first": 4e-5, "match-first": 6e-5}  # largest (co)variance of A and B: 3.5; authors' code
 
 
@@ -555,6 +558,14 @@ def scales(pictures: Iterable[Tensor], params: NNSTParams) -> list[int]:
     return [s for s in reversed(sides) if round(s * narrowest) >= SMALLEST_SIDE] or [last]
 
 
+def held(loss: Callable[[Tensor], Tensor], before: Tensor | None) -> Callable[[Tensor], Tensor]:
+    """A loss that also keeps a picture near `before` (1, 4, H, W), RGB and certainty, if given (Ruder et al. 2016, eq. 7)."""
+    if before is None:
+        return loss
+    wanted, certainty = before.split([3, 1], 1)
+    return lambda image: loss(image) + HOLD * (certainty * (image - wanted).square()).mean()
+
+
 def run(
     model: Model,
     content: Tensor,
@@ -565,14 +576,20 @@ def run(
     style_mask: Tensor | None = None,
     style2: Tensor | None = None,
     style3: Tensor | None = None,
+    before: Tensor | None = None,
 ) -> Iterator[Step]:
-    """Stylise `content` (1, 3, H, W) after `style` (1, 3, H', W') and what else is given, all RGB in [0, 1]; see `Sources`."""
+    """Stylise `content` (1, 3, H, W) after `style` (1, 3, H', W') and what else is given, all RGB in [0, 1]; see `Sources`.
+
+    `before` (1, 4, H, W) is for a clip: the last keyframe's result, brought to this frame, and how certain it is there (0 to 1).
+    """
     generator = torch.Generator().manual_seed(params.seed)
     decodes, continues, vgg = params.synthesis != "opt", params.synthesis == "decoder+opt", model.extractor(params.synthesis)
     original = resize(content, params.size)
     weighted = ((style, 1.0), (style2, params.style2_weight), (style3, params.style3_weight))
     sources = Sources.of(weighted, Regions(content_mask, style_mask))
     if params.colour == "luminance":
+        if before is not None:
+            before = torch.cat([lightness_only(before[:, :3]), before[:, 3:]], 1)
         content, sources = lightness_only(content), sources.changed(functools.partial(as_light_as, content))
     sides = scales((content, *sources.styles), params)
     enlarging = params.size > LARGEST
@@ -587,11 +604,14 @@ def run(
         start = c if result is None else scale_to(result, c)
         if params.content_band and result is not None:
             start = start + decompose(c, 2)[0]
+        last = None if before is None else resize(before, side)
+        if last is not None:
+            start = torch.lerp(start, last[:, :3], last[:, 3:])
         query = params.alpha * start + (1 - params.alpha) * c
         if decodes:
             updates = [decode(model.decoder(side), vgg, rearranged(vgg, eighths(query), s, params), c)]
         else:
-            target = column_loss(vgg, rearranged(vgg, query, s, params))
+            target = held(column_loss(vgg, rearranged(vgg, query, s, params)), last)
             updates = descend(start, target, params.iterations, params.learning_rate)
         for result, loss in updates:
             i += 1
@@ -601,13 +621,14 @@ def run(
     if decodes and params.splitting:
         splitter = Splitter(vgg, s, params, generator)
         for _ in range(params.refeeds):
-            painted, loss = decode(model.decoder(side), vgg, splitter(eighths(painted)), c)
+            again = painted if last is None else torch.lerp(painted, last[:, :3], last[:, 3:])
+            painted, loss = decode(model.decoder(side), vgg, splitter(eighths(again)), c)
             i, losses = i + 1, {"splitting": loss}
             if i < n:
                 yield Step(i, n, "feature splitting", painted, losses)
     if continues or (params.splitting and not decodes):
         goal = SplitLoss(vgg, s, params, generator) if params.splitting else column_loss(vgg, rearranged(vgg, query, s, params))
-        updates = descend(painted, goal, params.iterations, params.learning_rate)
+        updates = descend(painted, held(goal, last), params.iterations, params.learning_rate)
         for painted, loss in updates:
             i, losses = i + 1, {"splitting" if params.splitting else "hypercolumns": loss}
             if i < n:
@@ -674,6 +695,7 @@ METHOD = Method(
     },
     load=load,
     run=run,
+    full=("vgg16",),
     inputs=(
         Input(
             "content_mask",
@@ -692,4 +714,5 @@ METHOD = Method(
         Input("style2", "Second style", "picture", "A picture to take places from too, as many as its weight says."),
         Input("style3", "Third style", "picture", "A picture to take places from too, as many as its weight says."),
     ),
+    follows=True,
 )
