@@ -18,6 +18,7 @@ from stylelab.accuracy import video as clips
 from stylelab.images import to_pil
 from stylelab.matching import relative
 from stylelab.method import Step
+from stylelab.methods import nnst
 from stylelab.methods.adjustable import Painter
 from stylelab.methods.oeft import Model
 from stylelab.nets.adjustable import Adjustable
@@ -378,7 +379,7 @@ def test_the_table_of_clips(tmp_path, untrained, photo, monkeypatch):
     for i in range(3):
         to_pil(whole[..., 2 * i : 2 * i + 90]).save(folder / f"{i}.jpg")
     to_pil(photo(64, 64, 5)).save(tmp_path / "nnst" / "style_S4.jpg")
-    monkeypatch.setattr(job, "model_of", lambda *_: untrained())
+    monkeypatch.setattr(job, "model_of", lambda *_: nnst.Model(untrained()))
     monkeypatch.setattr(clips, "SIDE", 64)
     monkeypatch.setattr(clips, "ITERATIONS", 1)
     monkeypatch.chdir(tmp_path)

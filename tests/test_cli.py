@@ -11,6 +11,7 @@ from PIL import Image
 from stylelab import METHODS, __main__, job, metrics
 from stylelab.__main__ import main
 from stylelab.images import read_report
+from stylelab.methods.nnst import Model
 
 QUICK = ["--size", "64", "--iterations", "1", "--device", "cpu"]
 
@@ -20,7 +21,8 @@ def folder(tmp_path, monkeypatch, untrained):
     """A folder with a photo and a painting, to be in; networks are untrained."""
     network = untrained()
     for name, method in METHODS.items():
-        monkeypatch.setitem(METHODS, name, dataclasses.replace(method, load=lambda *_: network))
+        model = Model(network) if name == "nnst" else network
+        monkeypatch.setitem(METHODS, name, dataclasses.replace(method, load=lambda *_, model=model: model))
     monkeypatch.setattr(metrics, "load_extractor", lambda *_: network)
     monkeypatch.chdir(tmp_path)
     job.model_of.cache_clear()

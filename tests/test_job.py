@@ -13,6 +13,7 @@ from PIL import Image
 import stylelab
 from stylelab import METHODS, BadInput, Result, Step, StylelabError, WeightsMissing, job, losses, metrics
 from stylelab.images import read_report
+from stylelab.methods.nnst import Model
 
 KEYS = (
     *("method", "preset", "params", "seed", "device", "dtype", "weights", "inputs", "cut", "content_size", "size", "iterations"),
@@ -34,7 +35,8 @@ def picture(width: int, height: int, seed: int = 0) -> Image.Image:
 def model(untrained, monkeypatch):
     """Untrained networks for the method and for the metrics."""
     network = untrained()
-    monkeypatch.setitem(METHODS, "nnst", dataclasses.replace(METHODS["nnst"], load=lambda device, family: network.to(device)))
+    method = dataclasses.replace(METHODS["nnst"], load=lambda device, family: Model(network).to(device))
+    monkeypatch.setitem(METHODS, "nnst", method)
     monkeypatch.setattr(metrics, "load_extractor", lambda arch, family, device: network)
     job.model_of.cache_clear()
     yield network
@@ -310,7 +312,7 @@ def test_closing_the_stream_closes_the_method(model, running):
 
 
 def test_networks_are_loaded_once_and_a_failure_is_not_remembered(model, monkeypatch):
-    answers = iter([WeightsMissing("not here."), model])
+    answers = iter([WeightsMissing("not here."), Model(model)])
     calls = []
 
     def load(device, family):
@@ -330,7 +332,8 @@ def test_networks_are_loaded_once_and_a_failure_is_not_remembered(model, monkeyp
 @pytest.mark.skipif(not (stylelab.weights.FOLDER / "encoder.safetensors").is_file(), reason="the shipped weights are not here")
 def test_the_shipped_weights():
     result = stylelab.stylize("nnst", picture(96, 64), picture(64, 64, 1), **QUICK, weights="compact")
-    assert [(w["name"], w["family"], len(w["sha256"])) for w in result.report["weights"]] == [("encoder", "compact", 64)]
+    described = [(w["name"], w["family"], len(w["sha256"])) for w in result.report["weights"]]
+    assert described == [("encoder", "compact", 64), ("nnst-decoder", "compact", 64)]
     assert 0 < result.report["metrics"]["style_distance"] < 3 and 0 < result.report["metrics"]["ssim"] <= 1
 
 
