@@ -35,8 +35,13 @@ def picture(width: int, height: int, seed: int = 0) -> Image.Image:
 def model(untrained, monkeypatch):
     """Untrained networks for the method and for the metrics."""
     network = untrained()
-    method = dataclasses.replace(METHODS["nnst"], load=lambda device, family: Model(network).to(device))
-    monkeypatch.setitem(METHODS, "nnst", method)
+
+    def load(device, family):
+        made = Model(network).to(device)
+        made.weights = network.weights
+        return made
+
+    monkeypatch.setitem(METHODS, "nnst", dataclasses.replace(METHODS["nnst"], load=load))
     monkeypatch.setattr(metrics, "load_extractor", lambda arch, family, device: network)
     job.model_of.cache_clear()
     yield network

@@ -221,7 +221,7 @@ def test_a_keyframe_keeps_to_the_last_one_where_that_is_certain(untrained, photo
 
     def result(**given):
         params = METHOD.settings("paper", size=64, iterations=3, colour="painted")
-        return drain(run(vgg, content, style, params, **given)).image
+        return drain(run(Model(vgg), content, style, params, **given)).image
 
     alone, after = result(), result(before=before)
     assert (after - last).abs()[..., :28].mean() < 0.3 * (alone - last).abs()[..., :28].mean()
@@ -231,6 +231,6 @@ def test_a_keyframe_keeps_to_the_last_one_where_that_is_certain(untrained, photo
 def test_a_keyframe_in_lightness_keeps_to_the_lightness_of_the_last(untrained, photo):
     content, style, last = (photo(48, 64, seed) for seed in range(3))
     params = METHOD.settings("paper", size=64, iterations=3, colour="luminance")
-    after = drain(run(untrained(), content, style, params, before=torch.cat([last, torch.ones(1, 1, 48, 64)], 1))).image
+    after = drain(run(Model(untrained()), content, style, params, before=torch.cat([last, torch.ones(1, 1, 48, 64)], 1))).image
     away = [(oklab(picture)[:, :1] - oklab(last)[:, :1]).abs().mean() for picture in (after, content)]
     assert away[0] < 0.4 * away[1]
