@@ -50,7 +50,9 @@ class Regions:
 
     def share(self, k: int, label: int, size: tuple[int, int]) -> Tensor:
         """How much of each place has a label, (1, 1, *size) in [0, 1]: borders are as soft as the size makes them."""
-        return F.interpolate((self.labels[k] == label).float(), size=size, mode="bilinear", antialias=True)
+        here = (self.labels[k] == label).float()
+        smaller = all(new <= old for new, old in zip(size, here.shape[-2:], strict=True))
+        return F.interpolate(here, size=size, mode="area" if smaller else "bilinear")
 
     def channels(self, k: int, size: tuple[int, int]) -> Tensor | None:
         """How much each place of the content (0) or the style (1) is of each of the style's labels, (1, labels, *size).

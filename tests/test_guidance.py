@@ -65,14 +65,15 @@ def test_the_guided_product_is_equation_1_with_guidance():
 
 
 def test_channels_by_hand():
-    """The style's labels are 0 and 2; the content's 5 is nothing that it has. At half the size a border is soft."""
+    """The style's labels are 0 and 2; the content's 5 is nothing that it has. A border is soft where it is within a place."""
     content, style = torch.tensor([[[[0, 0, 2, 5]]]]), torch.tensor([[[[0, 2]]]])
     regions = Regions(content, style)
     assert regions.channels(0, (1, 4))[0, :, 0].tolist() == [[1, 1, 0, 0], [0, 0, 1, 0]]
     assert regions.channels(1, (1, 2))[0, :, 0].tolist() == [[1, 0], [0, 1]]
-    small = Regions(halves(0, 1, 8, 8), halves(0, 1, 8, 8)).channels(0, (4, 4))[0, :, 1]
-    assert torch.allclose(small.sum(0), torch.ones(4)) and small[0, 0] == 1 and 0.75 < small[0, 1] < 1
-    assert torch.allclose(small[0], small[1].flip(0))
+    small = Regions(halves(0, 1, 9, 9), halves(0, 1, 9, 9)).channels(0, (3, 3))[0, :, 1]  # the border is after column 4
+    assert torch.allclose(small, torch.tensor([[1, 1 / 6, 0], [0, 5 / 6, 1]]))
+    large = Regions(halves(0, 1, 4, 4), halves(0, 1, 4, 4)).channels(0, (8, 8))[0, 0, 0]
+    assert torch.allclose(large, torch.tensor([1, 1, 1, 0.875, 0.125, 0, 0, 0]))
     assert Regions(content + 7, style).channels(0, (1, 4)) is None and Regions().channels(1, (1, 2)) is None
 
 

@@ -238,19 +238,24 @@ def taken(queries: Tensor, styles: Iterable[Iterable[tuple[Tensor, Tensor]]], sh
 
 
 @torch.no_grad()
-def rearranged(vgg: VGG, content: Tensor, sources: Sources, params: NNSTParams) -> Tensor:
+def rearranged(
+    vgg: VGG, content: Tensor, sources: Sources, params: NNSTParams, carried: Sequence[Tensor] | None = None
+) -> Tensor:
     """Equation 1: the styles' hypercolumns put where the content's most similar ones are, (1, C, H/4, W/4).
 
-    A rotated copy at a time, so that memory is that of a few hypercolumn maps at any size.
+    A rotated copy at a time, so that memory is that of a few hypercolumn maps at any size. Instead of hypercolumns they may have
+    something else `carried` along, (1, D, h/4, w/4) for each style: where they are from, for one.
     """
 
     def columns(image: Tensor) -> Tensor:
         return rows(hypercolumns(extract(vgg, image), quarter(image)))
 
-    def copies(style: Tensor, guides: list[Tensor | None]) -> Iterator[tuple[Tensor, Tensor]]:
-        for copy, guide in zip(turned(style, params.rotations), guides, strict=True):
+    def copies(k: int) -> Iterator[tuple[Tensor, Tensor]]:
+        luggage = [None] * len(guides[k]) if carried is None else turned(carried[k], params.rotations)
+        for copy, guide, other in zip(turned(sources.styles[k], params.rotations), guides[k], luggage, strict=True):
             values = columns(copy)
-            yield guided(unit(values, centre), None if guide is None else rows(guide)), values
+            keys = guided(unit(values, centre), None if guide is None else rows(guide))
+            yield keys, values if other is None else rows(other)
 
     queries, centre = columns(content), None
     own = queries.mean(0) if params.zero_centre else None
@@ -259,7 +264,7 @@ def rearranged(vgg: VGG, content: Tensor, sources: Sources, params: NNSTParams) 
     labels = sources.regions.channels(0, quarter(content))
     queries = guided(unit(queries, own), None if labels is None else rows(labels), params.guidance)
     guides = sources.guides([quarter(style) for style in sources.styles], params.rotations)
-    found = taken(queries, map(copies, sources.styles, guides), sources.shares)
+    found = taken(queries, map(copies, range(len(guides))), sources.shares)
     return found.T.reshape(1, -1, *quarter(content))
 
 
