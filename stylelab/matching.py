@@ -434,7 +434,7 @@ def patchwork(
     Args:
         guide: (1, C, H, W) in [0, 1]. source: (1, C, h, w), whose pixels are `factor` times as fine as the guide's.
         inside: (1, 1, h, w), 0 where `source` is nothing to be taken.
-        labels: shares of labels (1, L, H, W) and (1, L, h, w), and what their squared difference weighs; see `guided`.
+        labels: shares of labels in guide and source (1, L, any size), and what their squared difference weighs; see `guided`.
         levels: by how much guide and source are reduced; the last is 1.
         patch, iterations, radius: of `patchmatch`; `radius` from the second level on. rounds: turns on each level.
 
@@ -456,16 +456,21 @@ def patchwork(
     field = other = None
     for level in levels:
         ours, theirs = reduced(guide, level), reduced(source, factor * level)
-        shares = [reduced(labels[0], level), reduced(labels[1], factor * level)] if labels else [None, None]
-        keys = comparable(theirs, shares[1], 1 - reduced(inside, factor * level))
         before, (size, other) = other, (tuple(x.shape[-2:]) for x in (ours, theirs))
+        queried = kept = None
+        if labels:
+            queried, kept = (
+                F.interpolate(x, size=to, mode="bilinear", antialias=True)
+                for x, to in zip(labels[:2], (size, other), strict=True)
+            )
+        keys = comparable(theirs, kept, 1 - reduced(inside, factor * level))
         if field is None:
             field, reach, wanted = random_field(size, other, generator).to(guide.device), max(other), ours
         else:
             field, reach = scaled_field(field, size, before, other), radius
             wanted = (ours + vote(theirs, field, patch)) / 2
         for _ in range(rounds):
-            queries = comparable(wanted, shares[0])
+            queries = comparable(wanted, queried)
             field, _ = patchmatch(queries, keys, field, patch=patch, radius=reach, generator=generator, iterations=iterations)
             made = vote(theirs, field, patch)
             wanted = (ours + made) / 2

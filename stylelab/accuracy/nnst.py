@@ -32,7 +32,7 @@ def leaks(vgg: VGG, content: Tensor, sources: Sources, params: NNSTParams) -> li
     Once with labels by what covers most of a place, once by its middle. Labels that the style lacks do not count.
     """
     sizes, regions = [nnst.quarter(picture) for picture in (content, sources.styles[0])], sources.regions
-    every = regions.labels[1].unique()
+    every = torch.tensor(regions.all, device=content.device)
     most, middle = ([], [])
     for k, size in enumerate(sizes):
         most.append(every[rows(regions.channels(k, size)).argmax(1)])

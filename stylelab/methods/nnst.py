@@ -363,12 +363,15 @@ def enlarged(
     factor = max(content.shape[-2:]) / max(painted.shape[-2:])
     styles = sources.changed(lambda style: resize(style, min(params.size, max(style.shape[-2:]))))
     copies = [copy for style in styles.styles for copy in turned(style, params.rotations)]
-    cells = dict(gap=math.ceil(PATCH * factor), multiple=round(factor))
-    source, inside = side_by_side(copies, **cells)
+    whole = max(1, round(factor))
+    gap = math.ceil(PATCH * factor / whole)
+    source, inside = side_by_side(copies, gap * whole, whole)
     ours, labels = sources.regions.channels(0, tuple(painted.shape[-2:])), None
-    if ours is not None:
-        guides = styles.guides([tuple(style.shape[-2:]) for style in styles.styles], params.rotations)
-        labels = ours, side_by_side([guide for of_style in guides for guide in of_style], **cells)[0], params.guidance
+    if ours is not None:  # nine labels at the size of the source would not fit
+        guides = styles.guides(
+            [tuple(-(-side // whole) for side in style.shape[-2:]) for style in styles.styles], params.rotations
+        )
+        labels = ours, side_by_side([guide for of_style in guides for guide in of_style], gap)[0], params.guidance
     pixels, weights = sources.pixels()
     guide = match_moments(painted, pixels, reference_weights=weights).clamp(0, 1)
     search = dict(levels=LEVELS, patch=PATCH, rounds=ROUNDS, iterations=SEARCH, radius=RADIUS, generator=generator)
