@@ -40,6 +40,7 @@ stage compares stale features at 512 px, and some sizes and every CPU fail.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -365,13 +366,13 @@ def enlarged(
     copies = [copy for style in styles.styles for copy in turned(style, params.rotations)]
     whole = max(1, round(factor))
     gap = math.ceil(PATCH * factor / whole)
-    source, inside = side_by_side(copies, gap * whole, whole)
+    source = side_by_side(copies, gap * whole, whole)
+    # At the size of the source labels would not fit into memory.
+    small = [tuple(-(-side // whole) for side in style.shape[-2:]) for style in styles.styles]
+    inside = side_by_side([copy for size in small for copy in turned(source.new_ones(1, 1, *size), params.rotations)], gap)
     ours, labels = sources.regions.channels(0, tuple(painted.shape[-2:])), None
-    if ours is not None:  # nine labels at the size of the source would not fit
-        guides = styles.guides(
-            [tuple(-(-side // whole) for side in style.shape[-2:]) for style in styles.styles], params.rotations
-        )
-        labels = ours, side_by_side([guide for of_style in guides for guide in of_style], gap)[0], params.guidance
+    if ours is not None:
+        labels = ours, side_by_side(list(itertools.chain(*styles.guides(small, params.rotations))), gap), params.guidance
     pixels, weights = sources.pixels()
     guide = match_moments(painted, pixels, reference_weights=weights).clamp(0, 1)
     search = dict(levels=LEVELS, patch=PATCH, rounds=ROUNDS, iterations=SEARCH, radius=RADIUS, generator=generator)
