@@ -213,7 +213,7 @@ def save(target: str | os.PathLike | io.IOBase, image: Image.Image, report: dict
         if is_file:
             target.write(data)
         else:
-            _write(Path(target), data)
+            replace_file(Path(target), data)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path, a side longer than JPEG or WebP can hold
         reason = getattr(error, "strerror", None) or "it does not fit this format or path"
         raise BadInput(f"{name} cannot be saved ({reason}); choose another file or folder.") from None
@@ -490,7 +490,7 @@ def _encoded(image: Image.Image, kind: str, report: dict | None) -> bytes:
     return buffer.getvalue()
 
 
-def _write(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes) -> None:
     """Replace a file in one step, or leave everything as it was."""
     part = path.parent / f".{secrets.token_hex(8)}.part"  # the same folder, since only there a rename is one step
     try:

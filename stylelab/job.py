@@ -85,7 +85,15 @@ def model_of(name: str, device: torch.device, family: str) -> Any:
 
 
 def stream(
-    name: str, content: Any, style: Any, *, preset: str = "paper", device: str = "auto", weights: str = "auto", **knobs: Any
+    name: str,
+    content: Any,
+    style: Any,
+    *,
+    preset: str = "paper",
+    device: str = "auto",
+    weights: str = "auto",
+    before: Tensor | None = None,
+    **knobs: Any,
 ) -> Iterator[Step | Result]:
     """Run a method step by step: every `Step` it takes, then the `Result`. Closing the generator stops the job.
 
@@ -95,6 +103,7 @@ def stream(
         preset: a name in the method's `presets`.
         device: auto, cpu or cuda.
         weights: auto, compact or full; auto is full on a GPU that can get it.
+        before: of a clip's keyframe, see `Method.follows`; methods that do not follow paint without.
         **knobs: fields of the method's `params`; None leaves the preset's value. Also the method's `inputs` by name, each from
             the same kinds of source as content and style; None is not given.
 
@@ -114,12 +123,13 @@ def stream(
         if declared.kind == "picture":
             check_shape(images.Picture(given[declared.name]), params.size, declared.label.lower())
     given = {name: tensor.to(where) for name, tensor in given.items()}
+    before = {"before": before.to(where)} if method.follows and before is not None else {}
     model = model_of(name, where, weights)
     begun, losses = time.perf_counter(), {}
     if where.type == "cuda":
         torch.cuda.reset_peak_memory_stats(where)
     try:
-        for step in method.run(model, photo.rgb.to(where), painting.rgb.to(where), params, **given):
+        for step in method.run(model, photo.rgb.to(where), painting.rgb.to(where), params, **given, **before):
             for loss, value in step.losses.items():
                 losses[loss] = (losses.get(loss, (value,))[0], value)
             yield step

@@ -15,6 +15,7 @@ from stylelab.__main__ import main
 from stylelab.accuracy import adjustable as figure7
 from stylelab.accuracy import analogy, dtp
 from stylelab.accuracy import nnst as guidance
+from stylelab.accuracy import video as clips
 from stylelab.images import to_pil
 from stylelab.matching import relative
 from stylelab.method import Step
@@ -298,7 +299,7 @@ def test_the_untouched_photo_and_the_reference_itself(photos, untrained, monkeyp
 
 
 def test_modules_are_called_as_their_methods():
-    assert "analogy" in accuracy.NAMES and set(accuracy.NAMES) <= METHODS.keys()
+    assert "analogy" in accuracy.NAMES and set(accuracy.NAMES) <= METHODS.keys() | {"video"}
 
 
 def test_tables_are_markdown():
@@ -391,3 +392,32 @@ def test_the_tables_of_oeft(tmp_path, untrained, photo, monkeypatch):
     mean = [float(cell) for cell in tables[4][1:]]
     assert len(mean) == 6 and len(set(mean)) == 6
     assert all(0 < float(cell) < 40 for cell in tables[-1][1:])
+
+
+def test_the_table_of_clips(tmp_path, untrained, photo, monkeypatch):
+    """Three frames of a pan, hardly painted: a row with both flows' errors of the input, alone and together, and a sheet."""
+    folder, whole = tmp_path / "clip_bmx", photo(64, 100, 3)
+    folder.mkdir()
+    (tmp_path / "nnst").mkdir()
+    for i in range(3):
+        to_pil(whole[..., 2 * i : 2 * i + 90]).save(folder / f"{i}.jpg")
+    to_pil(photo(64, 64, 5)).save(tmp_path / "nnst" / "style_S4.jpg")
+    monkeypatch.setattr(job, "model_of", lambda *_: untrained())
+    monkeypatch.setattr(clips, "SIDE", 64)
+    monkeypatch.setattr(clips, "ITERATIONS", 1)
+    monkeypatch.chdir(tmp_path)
+    *_, row = accuracy.report("video", accuracy.Options(tmp_path, "fast", "cpu"))
+    name, frames, painted, *errors, _part, _seconds = (cell.strip() for cell in row.strip("|").split("|"))
+    assert (name, frames, painted) == ("clip_bmx", "3", "2")
+    assert all(0 < float(value) < 0.5 for both in errors for value in both.split(" / "))
+    with Image.open(tmp_path / "runs" / "video-clip_bmx.png") as sheet:
+        assert sheet.size[0] == 3 * 64
+
+
+def test_errors_of_clips_by_hand(photo):
+    """A still clip whose paint brightens by 0.1 in every other frame."""
+    frames = [photo(48, 64, 1)] * 3
+    painted = [torch.full((1, 3, 48, 64), grey) for grey in (0.5, 0.6, 0.5)]
+    for by in (clips.flow.flow, clips.farneback):
+        assert clips.error(frames, frames, by) < 1e-3
+        assert clips.error(frames, painted, by) == pytest.approx(0.1, abs=1e-4)

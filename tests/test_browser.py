@@ -291,8 +291,32 @@ def test_live_sliders(page, tmp_path):
     wait_for_text(page, "adjustable-live-told", "frames in", 60)
     page.wait_for_selector("#adjustable-live-video video")
     video.write(tmp_path / "clip.mp4", [resize(load_picture(CAT).rgb, 96)] * 5, 10.0)
-    page.get_by_text("A whole clip").click()
+    page.get_by_text("A whole clip", exact=True).click()
     page.set_input_files("#adjustable-live-source input[type=file]", str(tmp_path / "clip.mp4"))
     page.wait_for_selector("#adjustable-live-source video")
     page.click("#adjustable-live-clip")
     wait_for_text(page, "adjustable-live-told", "5 frames in", 60)
+
+
+def test_a_clip_is_painted_and_stopped(page, tmp_path):
+    """With the tab's style and knobs; the film replaces what a picture left, and Stop is for clips too."""
+    video.write(tmp_path / "clip.mp4", [resize(load_picture(CAT).rgb, 96)] * 5, 10.0)
+    page.get_by_text("A whole clip instead of the photo").click()
+    page.click("#nnst-clip-paint")
+    page.wait_for_selector("text=Choose a clip and a style picture first")
+    upload(page)
+    page.set_input_files("#nnst-clip-source input[type=file]", str(tmp_path / "clip.mp4"))
+    page.wait_for_selector("#nnst-clip-source video")
+    knob(page, "size", 64)
+    knob(page, "iterations", 2)
+    knob(page, "clip-every", 3)
+    page.click("#nnst-clip-paint")
+    wait_for_status(page, "Done")
+    assert "5 frames, 3 of them painted" in status(page) and "without sound" in status(page)
+    page.wait_for_selector("#nnst-film video")
+    knob(page, "iterations", 500)
+    page.click("#nnst-clip-paint")
+    wait_for_status(page, "frame 0 of 5")
+    page.click("#nnst-stop")
+    wait_for_status(page, "Stopped", 15)
+    assert page.locator("#nnst-film video").count() == 0

@@ -209,3 +209,27 @@ def test_content_detail_comes_back_at_each_scale(untrained, photo, monkeypatch):
     for band in (False, True):
         painted(untrained(), content, photo(64, 64, 6), size=64, content_band=band, iterations=1, splitting=False)
     assert (starts[True][-1] - content).abs().mean() < 0.5 * (starts[False][-1] - content).abs().mean()
+
+
+def test_a_keyframe_keeps_to_the_last_one_where_that_is_certain(untrained, photo):
+    """On the left, where it is certain, it is nearer to it than one that was painted alone; on the right it is not held."""
+    content, style, last = (photo(48, 64, seed) for seed in range(3))
+    certainty = torch.zeros(1, 1, 48, 64)
+    certainty[..., :32] = 1
+    vgg, before = untrained(), torch.cat([last, certainty], 1)
+
+    def result(**given):
+        params = METHOD.settings("paper", size=64, iterations=3, colour="painted")
+        return drain(run(vgg, content, style, params, **given)).image
+
+    alone, after = result(), result(before=before)
+    assert (after - last).abs()[..., :28].mean() < 0.3 * (alone - last).abs()[..., :28].mean()
+    assert (after - alone).abs()[..., 40:].mean() < 0.3 * (after - last).abs()[..., 40:].mean()
+
+
+def test_a_keyframe_in_lightness_keeps_to_the_lightness_of_the_last(untrained, photo):
+    content, style, last = (photo(48, 64, seed) for seed in range(3))
+    params = METHOD.settings("paper", size=64, iterations=3, colour="luminance")
+    after = drain(run(untrained(), content, style, params, before=torch.cat([last, torch.ones(1, 1, 48, 64)], 1))).image
+    away = [(oklab(picture)[:, :1] - oklab(last)[:, :1]).abs().mean() for picture in (after, content)]
+    assert away[0] < 0.4 * away[1]

@@ -1,5 +1,8 @@
 """Clips in and out."""
 
+from fractions import Fraction
+
+import numpy as np
 import pytest
 import torch
 
@@ -52,3 +55,96 @@ def test_numbers_outside_are_clipped(tmp_path):
     video.write(tmp_path / "a.mp4", [torch.full((1, 3, 32, 32), 1.7)] * 2, 12.0)
     _, frames = video.frames(tmp_path / "a.mp4", 32)
     assert all(frame.mean() > 0.95 for frame in frames)
+
+
+# ---- sound, and clips that lie on their side
+
+
+def with_sound(path, pictures, codec: str, rate: float = 8.0, seconds: float = 2.0):
+    """A clip whose sound is a tone of 440 Hz."""
+    import av
+
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("mpeg4", rate=Fraction(rate))
+        stream.height, stream.width = pictures[0].shape[-2:]
+        track = file.add_stream(codec, rate=48000, layout="mono")
+        for picture in pictures:
+            pixels = (picture[0] * 255).byte().permute(1, 2, 0).contiguous().numpy()
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        file.mux(stream.encode())
+        tone = np.sin(2 * np.pi * 440 * np.arange(int(48000 * seconds)) / 48000)
+        for start in range(0, len(tone), 1024):
+            piece = av.AudioFrame.from_ndarray((16000 * tone[None, start : start + 1024]).astype(np.int16), layout="mono")
+            piece.sample_rate, piece.pts = 48000, start
+            file.mux(track.encode(piece))
+        file.mux(track.encode())
+
+
+def heard(path) -> tuple[float, float]:
+    """Seconds and pitch of a clip's sound."""
+    import av
+
+    with av.open(str(path)) as file:
+        samples = np.concatenate([piece.to_ndarray()[0].astype(float) for piece in file.decode(audio=0)])
+        rate = file.streams.audio[0].codec_context.sample_rate
+    return len(samples) / rate, np.abs(np.fft.rfft(samples)).argmax() * rate / len(samples)
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("mp4", "aac"), ("mkv", "pcm_s16le")])
+def test_sound_survives_as_long_as_the_pictures(tmp_path, photo, suffix, codec):
+    """Copied, or encoded anew where MP4 cannot hold it; two seconds of sound for one of pictures are cut."""
+    pictures = [photo(48, 64, seed) for seed in range(8)]
+    with_sound(tmp_path / f"in.{suffix}", pictures, codec)
+    with video.Writer(tmp_path / "out.mp4", 8.0, tmp_path / f"in.{suffix}") as film:
+        for picture in pictures:
+            film.add(picture)
+    assert film.sound and film.frames == 8
+    seconds, pitch = heard(tmp_path / "out.mp4")
+    assert seconds == pytest.approx(1, abs=0.1) and pitch == pytest.approx(440, abs=5)
+    assert len(list(video.frames(tmp_path / "out.mp4", 64)[1])) == 8
+
+
+def test_no_sound_is_no_mistake(tmp_path, photo):
+    video.write(tmp_path / "silent.mp4", [photo(48, 64, 1)] * 2, 8.0)
+    (tmp_path / "text.mp4").write_text("no clip")
+    for source in ("silent.mp4", "text.mp4"):
+        with video.Writer(tmp_path / "out.mp4", 8.0, tmp_path / source) as film:
+            film.add(photo(48, 64, 1))
+        assert not film.sound and len(list(video.frames(tmp_path / "out.mp4", 64)[1])) == 1
+
+
+def test_a_clip_is_there_when_all_of_it_is(tmp_path, photo):
+    (tmp_path / "a.mp4").write_text("what was there before")
+    with pytest.raises(KeyError), video.Writer(tmp_path / "a.mp4", 8.0) as film:
+        film.add(photo(48, 64, 1))
+        raise KeyError
+    assert (tmp_path / "a.mp4").read_text() == "what was there before"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+    with pytest.raises(BadInput, match=r"b\.mp4 cannot be written"):
+        video.write(tmp_path / "none" / "b.mp4", [photo(48, 64, 1)], 8.0)
+
+
+@pytest.mark.parametrize(("matrix", "quarters"), [((0, 1, -1, 0), 3), ((0, -1, 1, 0), 1), ((-1, 0, 0, -1), 2)])
+def test_a_phones_clip_comes_upright(tmp_path, photo, matrix, quarters):
+    """The track header's matrix (ISO 14496-12, 8.3.2) is set by hand: a, b, c, d turn the picture by quarters to the left."""
+    upright = photo(48, 64, 2)
+    lying = upright.rot90(-quarters, (2, 3))
+    video.write(tmp_path / "a.mp4", [lying] * 3, 8.0)
+    data = bytearray((tmp_path / "a.mp4").read_bytes())
+    place = data.index(b"tkhd") + 4 + 40  # version 0: the matrix begins 40 bytes after the box's name
+    for k, value in zip((0, 1, 3, 4), matrix, strict=True):
+        data[place + 4 * k : place + 4 * k + 4] = (value * 65536).to_bytes(4, "big", signed=True)
+    (tmp_path / "a.mp4").write_bytes(data)
+    frames = list(video.frames(tmp_path / "a.mp4", 64)[1])
+    assert [tuple(frame.shape) for frame in frames] == [(1, 3, 48, 64)] * 3
+    assert (frames[0] - upright).abs().mean() < 0.05
+    assert video.look(tmp_path / "a.mp4") == video.Look(8.0, 3, 64, 48)
+
+
+def test_a_look_finds_damage_before_work_begins(tmp_path, photo):
+    video.write(tmp_path / "a.mp4", [photo(48, 64, 1)] * 9, 4.0)
+    assert video.look(tmp_path / "a.mp4", 1.0) == video.Look(4.0, 4, 64, 48)
+    data = (tmp_path / "a.mp4").read_bytes()
+    (tmp_path / "half.mp4").write_bytes(data[: len(data) // 2])
+    with pytest.raises(BadInput, match=r"half\.mp4"):
+        video.look(tmp_path / "half.mp4")

@@ -1,6 +1,6 @@
 """Accuracy as a command: a method held against pictures whose right answer is known (``bench --accuracy METHOD``).
 
-A module in here is called as its method, and is found by being here. It has
+A module in here is called as its method, or `video`, and is found by being here. It has
 
     def report(options: Options) -> Iterator[str]
 

@@ -31,6 +31,8 @@ Where we leave the paper, or it leaves us the choice:
 - Patches: the paper names Texler et al. and StyLit without values. Ours are 5 x 5, compared by squared difference of colours with
   the picture at 1024 px, whose colours are first moved to the style's mean and covariance as Image Analogies do with lightness,
   and with what was found so far. Patches keep the style's own pixels: of a style smaller than the result the strokes come finer.
+- Clips are not in the paper: a keyframe begins from the last one's result, carried along the optical flow, and is held near it
+  (`HOLD`), where the flow is certain.
 - `colour` = content and luminance are not in the paper. Luminance: only lightness is stylised (Gatys et al. 2017).
 
 The `official` preset has the authors' values (nkolkin13/NeuralNeighborStyleTransfer) without their defects: there the last
@@ -66,6 +68,7 @@ LEVELS, ROUNDS = (4, 2, 1), 3  # of the search for patches: reductions, and turn
 PATCH, PAINTED = 5, 3  # patches that are compared and painted, in pixels of the picture that is enlarged
 SEARCH, RADIUS = 2, 16  # PatchMatch iterations in each turn, random search from the second reduction on
 GRID = 64  # authors' code: positions a side that feature splitting compares
+HOLD = 10.0  # weight of the mean squared difference to a clip's last keyframe
 MONOCHROME = {"filter-first": 4e-5, "match-first": 6e-5}  # largest (co)variance of A and B: 3.5; authors' code
 
 
@@ -459,6 +462,14 @@ def scales(pictures: Iterable[Tensor], params: NNSTParams) -> list[int]:
     return [s for s in reversed(sides) if round(s * narrowest) >= SMALLEST_SIDE] or [last]
 
 
+def held(loss: Callable[[Tensor], Tensor], before: Tensor | None) -> Callable[[Tensor], Tensor]:
+    """A loss that also keeps a picture near `before` (1, 4, H, W), RGB and certainty, if given (Ruder et al. 2016, eq. 7)."""
+    if before is None:
+        return loss
+    wanted, certainty = before.split([3, 1], 1)
+    return lambda image: loss(image) + HOLD * (certainty * (image - wanted).square()).mean()
+
+
 def run(
     vgg: VGG,
     content: Tensor,
@@ -469,13 +480,19 @@ def run(
     style_mask: Tensor | None = None,
     style2: Tensor | None = None,
     style3: Tensor | None = None,
+    before: Tensor | None = None,
 ) -> Iterator[Step]:
-    """Stylise `content` (1, 3, H, W) after `style` (1, 3, H', W') and what else is given, all RGB in [0, 1]; see `Sources`."""
+    """Stylise `content` (1, 3, H, W) after `style` (1, 3, H', W') and what else is given, all RGB in [0, 1]; see `Sources`.
+
+    `before` (1, 4, H, W) is for a clip: the last keyframe's result, brought to this frame, and how certain it is there (0 to 1).
+    """
     generator = torch.Generator().manual_seed(params.seed)
     original = resize(content, params.size)
     weighted = ((style, 1.0), (style2, params.style2_weight), (style3, params.style3_weight))
     sources = Sources.of(weighted, Regions(content_mask, style_mask))
     if params.colour == "luminance":
+        if before is not None:
+            before = torch.cat([lightness_only(before[:, :3]), before[:, 3:]], 1)
         content, sources = lightness_only(content), sources.changed(functools.partial(as_light_as, content))
     sides = scales((content, *sources.styles), params)
     enlarging = params.size > LARGEST
@@ -486,14 +503,17 @@ def run(
         start = c if result is None else scale_to(result, c)
         if params.content_band and result is not None:
             start = start + decompose(c, 2)[0]
+        last = None if before is None else resize(before, side)
+        if last is not None:
+            start = torch.lerp(start, last[:, :3], last[:, 3:])
         target = rearranged(vgg, params.alpha * start + (1 - params.alpha) * c, s, params)
-        for result, loss in descend(start, column_loss(vgg, target), params.iterations, params.learning_rate):
+        for result, loss in descend(start, held(column_loss(vgg, target), last), params.iterations, params.learning_rate):
             i += 1
             if i < n:
                 yield Step(i, n, f"{side} px", result.clamp(0, 1), {"hypercolumns": loss})
     painted, losses = result, {"hypercolumns": loss}
     if params.splitting:
-        split = SplitLoss(vgg, s, params, generator)
+        split = held(SplitLoss(vgg, s, params, generator), last)
         for painted, loss in descend(result, split, params.iterations, params.learning_rate):
             i, losses = i + 1, {"splitting": loss}
             if i < n:
@@ -554,4 +574,5 @@ METHOD = Method(
         Input("style2", "Second style", "picture", "A picture to take places from too, as many as its weight says."),
         Input("style3", "Third style", "picture", "A picture to take places from too, as many as its weight says."),
     ),
+    follows=True,
 )

@@ -7,7 +7,7 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import gradio as gr
@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from PIL import Image, ImageOps
 
-from .. import examples, job
+from .. import clip, examples, job, video
 from ..errors import StylelabError
 from ..images import Picture, to_pil
 from ..method import Input, Method, Step, knobs
@@ -87,13 +87,18 @@ class Watch:
 
 
 def watched(name: str, content: Any, style: Any, **options: Any) -> Iterator[Step | job.Result | None]:
-    """The job's steps, no more often than previews are wanted, then its result; None is a heartbeat. Errors are `gr.Error`."""
+    """A picture's job, see `followed`."""
     if content is None or style is None:
         missing = "content and a style" if content is style else "content" if content is None else "style"
         raise gr.Error(f"Choose a {missing} picture first, or click an example.", print_exception=False)
+    yield from followed(lambda: job.stream(name, content, style, **options))
+
+
+def followed(work: Callable[[], Iterable[Any]]) -> Iterator[Any]:
+    """A job's steps, no more often than previews are wanted, then its result; None is a heartbeat. Errors are `gr.Error`."""
     shown = 0.0
     try:
-        for item in runner.run(lambda: job.stream(name, content, style, **options)):
+        for item in runner.run(work):
             if isinstance(item, Step):
                 if item.image is None or time.monotonic() - shown < PREVIEW_EVERY:
                     continue
@@ -125,6 +130,42 @@ def summary(result: job.Result) -> str:
     return f"{done}\n\n{report['note']}" if report["note"] else done
 
 
+class WholeClip:
+    """Where a clip is chosen, to be painted with the tab's style and knobs."""
+
+    def __init__(self, name: str):
+        with gr.Accordion("A whole clip instead of the photo", open=False, elem_id=f"{name}-clip-place"):
+            label = f"Your clip: the first {video.MOST_SECONDS:g} seconds, with sound"
+            self.source = gr.Video(label=label, sources=["upload"], height=220, elem_id=f"{name}-clip-source")
+            self.every = gr.Slider(
+                *(1, 24, clip.EVERY),
+                step=1,
+                label="Keyframes",
+                info="Every so many frames one is painted; those between follow the motion. 1 paints each.",
+                elem_id=f"{name}-clip-every",
+            )
+            self.paint = gr.Button("Paint the clip", elem_id=f"{name}-clip-paint")
+
+    @staticmethod
+    def status(step: Step, begun: float) -> str:
+        """Stage, frame i of n and time left as one line of Markdown."""
+        parts = [f"**{step.stage}**", f"frame {step.i} of {step.n}"]
+        if step.i > 1:  # a keyframe alone tells nothing of those between
+            left = (time.monotonic() - begun) / step.i * (step.n - step.i)
+            parts.append(f"about {left:.0f} s left" if left < 90 else f"about {left / 60:.0f} min left")
+        return " · ".join(parts)
+
+    @staticmethod
+    def told(finished: clip.Clip) -> str:
+        """One line on a finished clip."""
+        about = finished.report["clip"]
+        sound = "with its sound" if about["sound"] else "without sound"
+        seconds = f"**Done** in {finished.report['seconds']} s"
+        return (
+            f"{seconds} · {about['frames']} frames, {about['keyframes']} of them painted, the others follow the motion · {sound}"
+        )
+
+
 def default_preset(method: Method) -> str:
     """What the page starts with: `fast` where there is no GPU, else the paper's."""
     return "fast" if "fast" in method.presets and not torch.cuda.is_available() else next(iter(method.presets))
@@ -153,6 +194,7 @@ def tab(method: Method) -> None:
                 content = photo("Content: the photo", f"{name}-content")
                 style = photo("Style: the example", f"{name}-style")
             parts = asked(method)
+            whole = WholeClip(name) if method.follows else None
             with gr.Row():
                 run = gr.Button("Run", variant="primary", elem_id=f"{name}-run", min_width=120)
                 stop = gr.Button("Stop", variant="stop", elem_id=f"{name}-stop", min_width=120)
@@ -175,6 +217,7 @@ def tab(method: Method) -> None:
             )
             alone = gr.Image(label="Chart", format="png", interactive=False, visible=False, elem_id=f"{name}-alone")
             shown = gr.Radio(["result"], value="result", label="Show", visible=False, elem_id=f"{name}-show")
+            film = gr.Video(label="The clip", interactive=False, visible=False, elem_id=f"{name}-film")
             with gr.Row():
                 download = gr.DownloadButton("Full-size PNG", visible=False, elem_id=f"{name}-download")
                 reuse = gr.Button("Use the result as content", visible=False, elem_id=f"{name}-reuse")
@@ -192,7 +235,7 @@ def tab(method: Method) -> None:
                 report = gr.JSON(show_label=False, elem_id=f"{name}-report")
     pictures = gr.State(None)  # (content at the result's size, style, {label: picture})
 
-    turnable, after = list(widgets), (slider, alone, shown, download, reuse)
+    turnable, after = list(widgets), (slider, alone, shown, download, reuse, film)
     outputs = [status, live, curve, report, pictures, widgets["seed"], *after, *(part for view in views for part in view.outputs)]
 
     def stepped(watch: Watch, step: Step) -> dict:
@@ -201,10 +244,13 @@ def tab(method: Method) -> None:
             live: gr.Image(value=preview(step), visible=True),
             curve: gr.LinePlot(value=watch.curve(step), title=f"Loss: {', '.join(step.losses)}", visible=bool(step.losses)),
         }
-        if watch.shown == 1:  # what the job before this one left
-            changed |= {part: gr.update(visible=False) for part in after}
-            for view in views:
-                changed |= view.hidden()
+        return changed | cleared() if watch.shown == 1 else changed
+
+    def cleared() -> dict:
+        """What the job before this one left is put away."""
+        changed = {part: gr.update(visible=False) for part in after}
+        for view in views:
+            changed |= view.hidden()
         return changed
 
     def finished(content: Picture, style: Picture, result: job.Result, given: dict[str, Any]) -> dict:
@@ -240,27 +286,53 @@ def tab(method: Method) -> None:
             before = style.resize(made[chosen].size)
         return gr.ImageSlider(value=page_sized(before, made[chosen]), visible=True), gr.update(visible=False)
 
+    def read(taken: Sequence[Input]) -> list[gr.components.Component]:
+        """The components that a job with some of the method's inputs is made from, beside its content."""
+        return [style, preset, shuffle, *widgets.values(), *(part for key in taken for part in parts[key])]
+
+    def options(taken: Sequence[Input], shuffle: bool, *values: Any) -> dict[str, Any]:
+        """Knobs and inputs by name, from what those components hold after style and preset."""
+        named = dict(zip(turnable, values, strict=False))
+        rest = iter(values[len(turnable) :])
+        for declared in taken:
+            given = [next(rest) for _ in parts[declared]]
+            named[declared.name] = next((value for value in given if value is not None), None)
+        return named | {"seed": random.randrange(2**31)} if shuffle else named
+
     def running(taken: Sequence[Input]) -> tuple:
         """The listener that runs a job with some of the method's inputs, and the components that it reads."""
 
-        def on_run(content, style, preset, shuffle, *values):
-            options = dict(zip(turnable, values, strict=False))
-            rest = iter(values[len(turnable) :])
-            for declared in taken:
-                given = [next(rest) for _ in parts[declared]]
-                options[declared.name] = next((value for value in given if value is not None), None)
-            extra = {declared.name: options[declared.name] for declared in taken if options[declared.name] is not None}
-            if shuffle:
-                options["seed"] = random.randrange(2**31)
-            watch = Watch()
+        def on_run(content, style, preset, *values):
+            named, watch = options(taken, *values), Watch()
+            extra = {declared.name: named[declared.name] for declared in taken if named[declared.name] is not None}
             yield {status: "Starting …"}
-            for item in watched(name, content, style, preset=preset, **options):
+            for item in watched(name, content, style, preset=preset, **named):
                 if item is None:
                     yield {status: gr.skip()}
                 else:
                     yield stepped(watch, item) if isinstance(item, Step) else finished(content, style, item, extra)
 
-        return on_run, [content, style, preset, shuffle, *widgets.values(), *(part for key in taken for part in parts[key])]
+        return on_run, [content, *read(taken)]
+
+    def filming(taken: Sequence[Input]) -> tuple:
+        """The listener that paints a whole clip, and the components that it reads."""
+
+        def on_clip(source, every, style, preset, *values):
+            if source is None or style is None:
+                missing = "clip and a style picture" if source is style else "clip" if source is None else "style picture"
+                raise gr.Error(f"Choose a {missing} first.", print_exception=False)
+            named, out, begun = options(taken, *values), new_folder() / f"{name}.mp4", time.monotonic()
+            yield {status: "Starting …", curve: gr.LinePlot(visible=False), **cleared()}
+            for item in followed(lambda: clip.stream(name, source, style, out, every=every, preset=preset, **named)):
+                if item is None:
+                    yield {status: gr.skip()}
+                elif isinstance(item, Step):
+                    yield {status: whole.status(item, begun), live: gr.Image(value=preview(item), visible=True)}
+                else:
+                    shown = {live: gr.Image(value=None, visible=False), film: gr.Video(value=str(item.path), visible=True)}
+                    yield {status: whole.told(item), report: item.report, **shown}
+
+        return on_clip, [whole.source, whole.every, *read(taken)]
 
     heavy = dict(api_visibility="private", show_progress="full", show_progress_on=status, **DEVICE_QUEUE)
     light = dict(api_visibility="private", queue=False)
@@ -269,6 +341,8 @@ def tab(method: Method) -> None:
         # What is painted now belongs to the pictures that were there before the example's.
         clickable.load_input_event.then(*running([key for key in parts if not key.of]), outputs, **heavy),
     ]
+    if whole:  # what is painted on the photo is not for the clip
+        running.append(whole.paint.click(*filming([key for key in parts if key.of != "content"]), outputs, **heavy))
     for declared, (upload, painting) in ((key, both) for key, both in parts.items() if key.of):
         changed = {"content": content, "style": style}[declared.of]
         changed.change(lambda picture: (None, picture), changed, [upload, painting], show_progress="hidden", **light)
