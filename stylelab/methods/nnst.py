@@ -547,6 +547,7 @@ METHOD = Method(
     },
     load=load,
     run=run,
+    full=("vgg16",),
     inputs=(
         Input(
             "content_mask",
