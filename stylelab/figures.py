@@ -81,11 +81,29 @@ SHEETS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
         "figure5-random": {"rows: alpha, shadows, both": {"show": "variations", "sheets": "variations"}},
         "strength": {f"strength {value:g}": {"strength": value} for value in (0, 0.25, 0.5, 0.75, 1)},
     },
+    "oeft": {
+        "figure5-evolution": {"the warped picture from first to last step": {"show": "evolution", "task": "warp"}},
+        "figure6-augmented": {"content and style, each with an augmented one": {"show": "augmented", "task": "warp"}},
+        "figure8-augmentation": {
+            "no fine-tuning": {"task": "warp", "tuning_steps": 0},
+            "no augmentation": {"task": "warp", "augmentation": False},
+            "fine-tuning": {"task": "warp"},
+        },
+        "figure9-inversion": {
+            "the content, by one code": {"task": "invert", "layers": "6", "codes": "1"},
+            "by 20 codes": {"task": "invert", "layers": "6", "codes": "20"},
+            "StyleGAN, 20 codes": {"task": "invert", "domain": "stylegan", "layers": "6", "codes": "20"},
+        },
+        "ten-pairs-self-decision": {"warped": {"show": "warped"}, "hypotheses, the chosen one framed": {"show": "hypotheses"}},
+    },
 }
-SHEET_PAIRS = {  # "": where a method has none of its own
+CATS = ("Ginger cat", "Silver cat", "Tuxedo cat", "Siamese cat")
+SHEET_PAIRS = {  # for a sheet or a method; "": where there are none of their own
     "": [("Cat", "Swirling night"), ("Pagoda", "Woodcut waves")],
     "analogy": [("Coffee", "Crimson cup"), ("Rocket", "Painted launch")],
     "dtp": [("Pagoda", "City lights"), ("Rocket", "Sunset")],
+    "oeft": [("Cat", "Ginger cat"), ("Cat", "Siamese cat")],
+    "ten-pairs-self-decision": [*itertools.product(["Cat"], CATS), *itertools.combinations(CATS, 2)],
 }
 EXTRA = {"analogy": "b", "dtp": "global_colour"}  # method -> the extra that its README picture shows beside the result
 
@@ -150,7 +168,7 @@ def main(argv: list[str]) -> int:
             for title, columns in SHEETS.get(name, {}).items():
                 rows = [
                     inputs(*pair) + [(caption, made(*pair, **knobs)[0]) for caption, knobs in columns.items()]
-                    for pair in SHEET_PAIRS.get(name, SHEET_PAIRS[""])
+                    for pair in SHEET_PAIRS.get(title, SHEET_PAIRS.get(name, SHEET_PAIRS[""]))
                 ]
                 sheet(rows).save(args.sheets / f"{name}-{title}.jpg", quality=QUALITY)
     return 0

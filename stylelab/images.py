@@ -63,6 +63,9 @@ TURNS = {  # EXIF orientation -> what puts the picture upright
 }
 
 
+Box = tuple[int, int, int, int]  # pixels: left, top, width, height
+
+
 @dataclass(frozen=True)
 class Picture:
     """A decoded picture, upright, on white where it was transparent.
@@ -79,6 +82,16 @@ class Picture:
     def size(self) -> tuple[int, int]:
         """(width, height) of the tensors."""
         return self.rgb.shape[-1], self.rgb.shape[-2]
+
+    def cut(self, box: Box | None) -> Picture:
+        """What is inside a box; all of it without one."""
+        if box is None:
+            return self
+        left, top, width, height = box
+        rgb, alpha = (
+            x if x is None else x[..., top : top + height, left : left + width].contiguous() for x in (self.rgb, self.alpha)
+        )
+        return Picture(rgb, alpha, self.original_size)
 
 
 def load_picture(source: Any) -> Picture:

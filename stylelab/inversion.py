@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .features import VGG
+from .images import Box
 from .matching import rows
 from .metrics import frechet_distance
 from .nets.pggan import PGGAN
@@ -24,6 +25,8 @@ PERCEPTUAL_LAYER = "conv3_3"  # mGANprior
 PERCEPTUAL_WEIGHT = 0.002  # ours, beside the squared error of colours in [0, 1]; of one relative to the target's features
 PERCEPTUAL_SIDE = 64  # px, at least: smaller pictures are enlarged before the extractor sees them (mGANprior: to 256)
 SCORED_LAYER = "conv3_4"  # a 64 px picture has 256 places there
+PLACED_LAYERS = {"conv3_4": 2, "conv4_4": 1}  # what windows are looked for by, and the places from one window to the next
+LEAST_WINDOW, FINER = 0.3, 0.84  # of the picture's short side; from one size of window to the next
 SCORED_SIDE = 64  # px, at which every picture is scored
 SAMPLES = 128  # pictures of the generator's own that it is scored against
 
@@ -112,12 +115,16 @@ class Inversion:
 
 
 class Reference:
-    """How a generator's own pictures look to the extractor, and how far from that a single picture is.
+    """How a generator's own pictures look to the extractor, how far from that a single picture is, and where in a picture the
+    like is.
 
     The Fréchet distance of OEFT 3.3 is between sets of pictures. For a single one it is here between two normal distributions of
     feature vectors at `SCORED_LAYER`: those at the places of this picture, and those at all places of `SAMPLES` pictures of the
     generator's, all at `SCORED_SIDE`. A single picture never has the variety of many, so real ones do not score 0: `usual` is
     what 19 of 20 of the generator's own pictures stay below.
+
+    That distance does not see where in a picture something is. `window` does: the generator's pictures are all framed alike, so
+    the mean of the direction of their features, place by place, is a template of what they show.
 
     Args:
         generator: any resolution. vgg: the extractor that both are seen by.
@@ -128,14 +135,24 @@ class Reference:
         device, rng = vgg.mean.device, torch.Generator().manual_seed(0)
         with torch.no_grad():
             codes = torch.randn(SAMPLES, generator.latent, generator=rng).to(device).split(8)
-            vectors = torch.cat([self.vectors(generator(part) / 2 + 0.5) for part in codes])
+            own = torch.cat([self.reduced(generator(part) / 2 + 0.5) for part in codes])
+            vectors = self.vectors(own)
+            maps = self.vgg(own, PLACED_LAYERS)
+            self.means = {name: x.mean((0, 2, 3), keepdim=True) for name, x in maps.items()}
+            self.templates = {name: self.directions(x, name).mean(0, keepdim=True) for name, x in maps.items()}
+            self.alike = 1.0
+            self.alike = self.likeness(own).median().item()
         whole = vectors.flatten(0, 1)
         self.mean, self.covariance = whole.mean(0), whole.T.cov()
         self.usual = torch.tensor([self.distance(one) for one in vectors]).quantile(0.95).item()
 
+    def reduced(self, pictures: Tensor) -> Tensor:
+        """(N, 3, H, W), RGB about [0, 1], at `SCORED_SIDE`."""
+        return F.interpolate(pictures.clamp(0, 1), (SCORED_SIDE, SCORED_SIDE), mode="bilinear", antialias=True)
+
     def vectors(self, pictures: Tensor) -> Tensor:
         """(N, places, C) of (N, 3, H, W), RGB in [0, 1]; float64, on the CPU."""
-        pictures = F.interpolate(pictures.clamp(0, 1), (SCORED_SIDE, SCORED_SIDE), mode="bilinear", antialias=True)
+        pictures = self.reduced(pictures)
         return torch.stack([rows(one[None]) for one in self.vgg(pictures, [SCORED_LAYER])[SCORED_LAYER]]).double().cpu()
 
     def distance(self, vectors: Tensor) -> float:
@@ -146,3 +163,31 @@ class Reference:
     def scores(self, pictures: Tensor) -> list[float]:
         """Of each of (N, 3, H, W), RGB in [0, 1]: 0 for the statistics of the generator's own; smaller is more like them."""
         return [self.distance(one) for one in self.vectors(pictures)]
+
+    def directions(self, maps: Tensor, name: str) -> Tensor:
+        """Unit vectors of a layer's (N, C, H, W), as seen from the mean of the generator's own."""
+        return F.normalize(maps.float() - self.means[name], dim=1)
+
+    def likeness(self, pictures: Tensor) -> Tensor:
+        """How much each window of `SCORED_SIDE` px in (N, 3, H, W) looks like the generator's pictures, (N, 1, h, w) for windows
+        8 px apart: 1 as its own do, 0 as little as any other thing."""
+        maps, found = self.vgg(pictures, PLACED_LAYERS), 0
+        for name, stride in PLACED_LAYERS.items():
+            template = self.templates[name]
+            found = found + F.conv2d(self.directions(maps[name], name), template, stride=stride) / template[0, 0].numel()
+        return found / len(PLACED_LAYERS) / self.alike
+
+    @torch.no_grad()
+    def window(self, picture: Tensor) -> tuple[float, Box]:
+        """The square of (1, 3, H, W), RGB in [0, 1], that looks most like the generator's pictures: how much, and where."""
+        height, width = picture.shape[-2:]
+        side, found = float(min(height, width)), []
+        while side >= LEAST_WINDOW * min(height, width):
+            size = [round(x * SCORED_SIDE / side) for x in (height, width)]
+            alike = self.likeness(F.interpolate(picture, size, mode="bilinear", antialias=True))[0, 0]
+            row, column = divmod(alike.argmax().item(), alike.shape[1])
+            whole = int(side)
+            left, top = (min(round(8 * at * side / SCORED_SIDE), x - whole) for at, x in ((column, width), (row, height)))
+            found.append((alike.max().item(), (left, top, whole, whole)))
+            side *= FINER
+        return max(found)

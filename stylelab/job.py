@@ -6,14 +6,14 @@ import functools
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from os import PathLike
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from . import images, metrics
@@ -32,6 +32,7 @@ LOADERS: dict[str, Callable[[Any], Tensor]] = {  # kind of `Input` -> what reads
 
 DEVICES = ("auto", "cpu", "cuda")
 FAMILIES = ("auto", "compact", "full")
+FRAME = (255, 61, 129)  # around what was cut out
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Result:
         extras: the method's named other pictures.
         fields: correspondences by name, float32 (H, W, 2): every pixel's matched place (x, y), in [0, 1] of the other picture.
         report: how it was made: method, preset, params, seed, device, dtype, weights, inputs (names of those given beside
-            content and style), content_size, size, iterations, seconds, peak_memory_mb, losses {name: [first, last]}, metrics,
+            content and style), cut (the part of content and style that the job was about, [left, top, width, height], where
+            that was not all), content_size, size, iterations, seconds, peak_memory_mb, losses {name: [first, last]}, metrics,
             note (a sentence on the result, or ""). JSON-ready.
     """
 
@@ -126,6 +128,9 @@ def stream(
     before = {"before": before.to(where)} if method.follows and before is not None else {}
     model = model_of(name, where, weights)
     begun, losses = time.perf_counter(), {}
+    boxes = dict(zip(("content", "style"), method.cut(model, photo.rgb.to(where), painting.rgb.to(where), params), strict=True))
+    whole = [photo, painting]
+    photo, painting = (picture.cut(box) for picture, box in zip(whole, boxes.values(), strict=True))
     if where.type == "cuda":
         torch.cuda.reset_peak_memory_stats(where)
     try:
@@ -136,6 +141,8 @@ def stream(
         alpha = photo.alpha if params.keep_transparency else None
         flat = method.of_style + method.sheets  # not in the content's shape, so without its transparency
         pictures = {name: images.to_pil(picture, None if name in flat else alpha) for name, picture in step.extras.items()}
+        if any(boxes.values()):
+            pictures["cut"] = framed(whole, list(boxes.values()))
         fields = {label: places[0].permute(1, 2, 0).cpu().numpy() for label, places in step.fields.items()}
         image = images.to_pil(step.image, alpha)
         seconds = time.perf_counter() - begun
@@ -156,6 +163,7 @@ def stream(
         "dtype": str(step.image.dtype).removeprefix("torch."),
         "weights": model.weights,
         "inputs": sorted(given),
+        "cut": {role: list(box) for role, box in boxes.items() if box},
         "content_size": list(photo.original_size or photo.size),
         "size": list(image.size),
         "iterations": step.n,
@@ -166,6 +174,19 @@ def stream(
         "note": step.note,
     }
     yield Result(image, pictures, report, fields)
+
+
+def framed(pictures: Sequence[images.Picture], boxes: Sequence[images.Box | None]) -> Image.Image:
+    """Pictures side by side, each with its box drawn on it."""
+    pages = []
+    for picture, box in zip(pictures, boxes, strict=True):
+        page = images.to_pil(picture.rgb)
+        if box:
+            left, top, width, height = box
+            frame = (left, top, left + width - 1, top + height - 1)
+            ImageDraw.Draw(page).rectangle(frame, outline=FRAME, width=max(page.size) // 100 + 1)
+        pages.append(images.load_picture(page).rgb)
+    return images.to_pil(images.in_a_row(pages))
 
 
 def check_shape(picture: images.Picture, size: int, role: str) -> None:

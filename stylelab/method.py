@@ -131,10 +131,14 @@ class Method:
     presets: Mapping[str, Mapping[str, Any]]  # name -> knobs that differ from the defaults; "paper" is the first
     load: Callable[..., Any]  # (device, family) -> model with a `weights` attribute: what it was made from
     run: Callable[..., Iterator[Step]]  # (model, content, style, params, **given) -> steps; see below
+    full: tuple[str, ...] = ()  # names in the manifest of what it takes from the Hub: the page tells their licences
     of_style: tuple[str, ...] = ()  # extras that are the style picture changed: they are compared with it
     sheets: tuple[str, ...] = ()  # extras to be looked at by themselves: strips, charts
     views: tuple[str, ...] = ()  # kinds of views beside before/after that the page draws: keys of `ui.views.VIEWS`
     inputs: tuple[Input, ...] = ()  # what it can take beside content and style
+    # (model, content, style, params) -> the parts that the job is about, boxes of `images`, None for all. It sees nothing else
+    # of them, result and views have that part's frame, and an extra `cut` shows both.
+    cut: Callable[..., tuple[Any, Any]] = lambda *_: (None, None)
     # `run` also takes `before` (1, 4, H, W), in [0, 1]: a clip's last keyframe as it came out, RGB, carried to this frame, and
     # how certain it is there. The page then offers whole clips.
     follows: bool = False

@@ -61,10 +61,11 @@ class WeightFile:
     family: str
     path: Path
     sha256: str  # of the file at `path`, which for a partly read file is the extract
+    licence: str
 
     def described(self) -> dict[str, str]:
         """What a report says about it."""
-        return {"name": self.name, "family": self.family, "sha256": self.sha256}
+        return {"name": self.name, "family": self.family, "sha256": self.sha256, "licence": self.licence}
 
 
 @dataclass(frozen=True)
@@ -253,7 +254,7 @@ def find(name: str, family: str) -> WeightFile:
         elif entry.tensors and path != _kept(entry):  # somebody else's download of the whole file: it stays where it is
             with _explained(entry, cache_folder()):
                 path = _keep(entry, _file_reader(path))
-        return WeightFile(name, family, path, _sha256(path))
+        return WeightFile(name, family, path, _sha256(path), entry.licence)
 
 
 def read_tensors(path: str | Path) -> dict[str, Tensor]:

@@ -388,10 +388,14 @@ def test_the_tables_of_oeft(tmp_path, untrained, photo, monkeypatch):
     lines = "\n".join(accuracy.report("oeft", accuracy.Options(tmp_path, "quick", "cpu", pairs=2))).splitlines()
     tables = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     names = [cells[0] for cells in tables if cells[0] != "---"]
-    assert names == ["pair", "0", "1", "**mean**", "picture", "0", "1", "**mean**"]
+    pairs = ["cats-64 0, cats-64 1", "cats-64 1, cats-64 0"]
+    assert names == ["pair", "0", "1", "**mean**", "picture", "cats-64 0", "cats-64 1", "**mean**", "pair", *pairs, "**mean**"]
     mean = [float(cell) for cell in tables[4][1:]]
     assert len(mean) == 6 and len(set(mean)) == 6
-    assert all(0 < float(cell) < 40 for cell in tables[-1][1:])
+    inverted = tables[names.index("picture") + 5]
+    assert inverted[0] == "**mean**" and all(0 < float(cell) < 40 for cell in inverted[1:])
+    warped, mean, decided, likeness = (float(cell) for cell in tables[-1][1:5])
+    assert 0 < decided <= mean and warped > 0 and likeness > 0
 
 
 def test_the_table_of_clips(tmp_path, untrained, photo, monkeypatch):

@@ -15,7 +15,7 @@ from stylelab import METHODS, BadInput, Result, Step, StylelabError, WeightsMiss
 from stylelab.images import read_report
 
 KEYS = (
-    *("method", "preset", "params", "seed", "device", "dtype", "weights", "inputs", "content_size", "size", "iterations"),
+    *("method", "preset", "params", "seed", "device", "dtype", "weights", "inputs", "cut", "content_size", "size", "iterations"),
     *("seconds", "peak_memory_mb", "losses", "metrics", "note"),
 )
 QUICK = dict(size=64, device="cpu", iterations=1)
@@ -76,13 +76,26 @@ def test_the_report(model):
     assert tuple(report) == KEYS
     assert json.loads(json.dumps(report)) == report
     expected = {"method": "nnst", "preset": "fast", "seed": 3, "device": "cpu", "dtype": "float32", "weights": model.weights}
-    expected |= {"inputs": [], "content_size": [90, 70], "size": [64, 50]}
+    expected |= {"inputs": [], "cut": {}, "content_size": [90, 70], "size": [64, 50]}
     assert {key: report[key] for key in expected} == expected
     settings = dataclasses.asdict(METHODS["nnst"].settings("fast", size=64, seed=3, iterations=1))
     assert report["params"] | {"seed": 3} == settings
     assert report["losses"].keys() == {"hypercolumns", "splitting"} and all(len(ends) == 2 for ends in report["losses"].values())
     assert report["metrics"].keys() == {"style_distance", "structure_change", "ssim"}
     assert report["seconds"] > 0 and 50 < report["peak_memory_mb"] < 100_000
+
+
+def test_a_job_is_about_the_part_that_its_method_cuts_out(model, monkeypatch):
+    """Result, transparency and report have the part's frame, as if only that had been given."""
+    content = picture(90, 70).convert("RGBA")
+    content.putalpha(Image.linear_gradient("L").resize(content.size))
+    box = (20, 10, 48, 48)
+    alone = stylelab.stylize("nnst", content.crop((20, 10, 68, 58)), picture(64, 64, 1), **QUICK)
+    monkeypatch.setitem(METHODS, "nnst", dataclasses.replace(METHODS["nnst"], cut=lambda *_: (box, None)))
+    result = stylelab.stylize("nnst", content, picture(64, 64, 1), **QUICK)
+    assert result.image.tobytes() == alone.image.tobytes() and result.report["metrics"] == alone.report["metrics"]
+    assert result.report["cut"] == {"content": list(box)} and result.report["content_size"] == [90, 70]
+    assert result.extras["cut"].size == (round(90 * 256 / 70) + 256, 256) and "cut" not in alone.extras
 
 
 def test_losses_are_first_and_last(model, running):

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from stylelab import job, metrics
 from stylelab.errors import WeightsMissing
+from stylelab.features import VGG
 from stylelab.inversion import Inversion, Reference
 from stylelab.losses import contextual
 from stylelab.matching import rows, soft_matches, warp
@@ -242,6 +243,32 @@ def test_what_the_generator_does_not_make_is_farther(generator, vgg, photo):
     assert sum(reference.scores(own)) / 8 < reference.usual < reference.scores(white)[0]
 
 
+class Variations:
+    """A generator of one picture with a little noise."""
+
+    latent = 3 * 64 * 64
+
+    def __init__(self, picture: torch.Tensor):
+        self.picture = picture
+
+    def __call__(self, codes: torch.Tensor) -> torch.Tensor:
+        return 2 * self.picture - 1 + 0.05 * codes.view(-1, 3, 64, 64)
+
+
+@pytest.mark.parametrize(("side", "left", "top"), [(120, 30, 0), (101, 50, 13), (60, 90, 45)])
+def test_the_window_is_where_the_generators_picture_is(photo, side, left, top):
+    own, picture = photo(64, 64, 9), photo(120, 160, 3)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        reference = Reference(Variations(own), VGG("vgg19", 4).padded("replicate"))
+    assert reference.likeness(own).item() > 0.9
+    without, _ = reference.window(picture)
+    picture[..., top : top + side, left : left + side] = F.interpolate(own, (side, side), mode="bilinear")
+    alike, (x, y, width, height) = reference.window(picture)
+    assert alike > 1.2 * without and width == height and abs(width / side - 1) < 0.05
+    assert abs(x - left) <= 2 and abs(y - top) <= 2
+
+
 # --- The whole ---------------------------------------------------------------------------------------------------------------
 
 
@@ -275,6 +302,19 @@ def test_only_warped_and_only_inverted(model, pair):
     inverted = finished(model, pair, task="invert")
     assert set(inverted.extras) == {"hypotheses"} and not inverted.fields
     assert torch.equal(inverted.image, finished(model, (pair[0], pair[0]), task="invert").image)
+
+
+def test_pictures_are_cut_where_the_content_shows_what_is_made(model, pair, monkeypatch):
+    found = {"content": (oeft.FOUND, (1, 2, 3, 3)), "style": (0.0, (4, 5, 6, 6))}
+    monkeypatch.setattr(Reference, "window", lambda self, picture: found["content" if picture is pair[0] else "style"])
+
+    def cut(**knobs):
+        return oeft.cut(model, *pair, METHOD.settings(**QUICK | knobs))
+
+    assert cut() == ((1, 2, 3, 3), (4, 5, 6, 6)) and cut(task="invert") == ((1, 2, 3, 3), None)
+    assert cut(crop="none") == cut(task="warp") == (None, None)
+    found["content"] = (oeft.FOUND - 0.01, (1, 2, 3, 3))
+    assert cut() == (None, None)
 
 
 def test_without_fine_tuning(model, pair):

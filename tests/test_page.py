@@ -8,7 +8,7 @@ from PIL import Image
 
 import stylelab
 from stylelab import examples, ui, weights
-from stylelab.ui.tab import page_sized
+from stylelab.ui.tab import licences, page_sized, summary
 
 
 @pytest.fixture
@@ -32,6 +32,22 @@ def spoil(path):
 
 def test_nothing_to_say_when_all_is_well(shipped):
     assert "⚠️" not in ui.machine()
+
+
+@pytest.mark.parametrize("name", stylelab.METHODS)
+def test_a_tab_tells_the_licences_of_what_it_can_take_from_the_hub(name):
+    method = stylelab.METHODS[name]
+    known = {row["name"]: row["licence"] for row in weights.status() if row["family"] == "full"}
+    told = licences(method)
+    assert all(f"`{file}`: {known[file]}" in told for file in method.full) and bool(told) == bool(method.full)
+    assert ("non-commercial" in told) == (name == "oeft")
+
+
+def test_a_result_tells_the_licence_of_full_weights():
+    report = dict(seconds=1, size=[8, 8], device="cpu", seed=0, note="", weights=[])
+    for family, said in (("full", "a (full, CC BY-NC 4.0)"), ("compact", "a (compact)")):
+        report["weights"] = [dict(name="a", family=family, licence="CC BY-NC 4.0")]
+        assert said in summary(stylelab.Result(None, {}, report))
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,12 @@ def partials(folder: Path) -> list[str]:
 def test_shipped(home, hub):
     found = weights.find("encoder", "compact")
     assert found.path == home / OWN
-    assert found.described() == {"name": "encoder", "family": "compact", "sha256": digest((home / OWN).read_bytes())}
+    assert found.described() == {
+        "name": "encoder",
+        "family": "compact",
+        "sha256": digest((home / OWN).read_bytes()),
+        "licence": "MIT",
+    }
     assert hub.requests == []
 
 

@@ -79,8 +79,8 @@ CREDITS: dict[str, str] = {  # one line a photograph; sources and licences word 
 
 
 def files(content: str, style: str) -> tuple[Path, Path]:
-    """A pair's pictures; the style may be a content's name."""
-    return CONTENTS[content], (STYLES | CONTENTS)[style]
+    """A pair's pictures; either may be the other kind's name."""
+    return (STYLES | CONTENTS)[content], (STYLES | CONTENTS)[style]
 
 
 def named_pairs(method: str) -> list[tuple[str, str]]:

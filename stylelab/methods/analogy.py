@@ -367,6 +367,7 @@ METHOD = Method(
     },
     load=load,
     run=run,
+    full=("vgg19",),
     of_style=("b", "field_back"),
     sheets=("field_by_layer", "field_back_by_layer"),
     views=("match map",),

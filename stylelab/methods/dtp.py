@@ -514,6 +514,7 @@ METHOD = Method(
     },
     load=load,
     run=run,
+    full=("vgg19",),
     inputs=(
         Input(
             "content_mask",

@@ -557,6 +557,7 @@ METHOD = Method(
     },
     load=load,
     run=run,
+    full=("vgg16",),
     inputs=(
         Input(
             "content_mask",

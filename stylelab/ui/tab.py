@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from PIL import Image, ImageOps
 
-from .. import clip, examples, job, video
+from .. import clip, examples, job, video, weights
 from ..errors import StylelabError
 from ..images import Picture, to_pil
 from ..method import Input, Method, Step, knobs
@@ -124,10 +124,21 @@ def written(result: job.Result) -> str:
 def summary(result: job.Result) -> str:
     """One line on a finished job, naming the weights that really ran."""
     report = result.report
-    weights = ", ".join(f"{w['name']} ({w['family']})" for w in report["weights"]) or "no weights"
+    names = (f"{w['name']} ({w['family']}{', ' + w['licence'] if w['family'] == 'full' else ''})" for w in report["weights"])
+    used = ", ".join(names) or "no weights"
     width, height = report["size"]
-    done = f"**Done** in {report['seconds']} s · {width}×{height} · {weights} on {report['device']} · seed {report['seed']}"
+    done = f"**Done** in {report['seconds']} s · {width}×{height} · {used} on {report['device']} · seed {report['seed']}"
     return f"{done}\n\n{report['note']}" if report["note"] else done
+
+
+def licences(method: Method) -> str:
+    """One line on the terms of what the method can take from the Hub, or nothing."""
+    try:
+        terms = {row["name"]: row["licence"] for row in weights.status() if row["family"] == "full"}
+    except StylelabError:  # the head of the page tells
+        return ""
+    told = "; ".join(f"`{name}`: {terms[name]}" for name in method.full)
+    return f"Licences of its `full` weights, where those run: {told}." if told else ""
 
 
 class WholeClip:
@@ -188,6 +199,8 @@ def tab(method: Method) -> None:
     name, declared, start = method.name, knobs(method.params), default_preset(method)
     values = vars(method.settings(start))
     gr.Markdown(f"{method.summary} [{method.paper}]({method.url}).")
+    if terms := licences(method):
+        gr.Markdown(f"<small>{terms}</small>", elem_id=f"{name}-licences")
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
             with gr.Row():
@@ -254,6 +267,7 @@ def tab(method: Method) -> None:
         return changed
 
     def finished(content: Picture, style: Picture, result: job.Result, given: dict[str, Any]) -> dict:
+        content, style = (p.cut(result.report["cut"].get(role)) for p, role in ((content, "content"), (style, "style")))
         kept = {"result": result.image, **result.extras}
         before = to_pil(content.rgb).resize(result.image.size)
         said, file = summary(result), None
@@ -280,7 +294,7 @@ def tab(method: Method) -> None:
     def compared(chosen, kept):
         """A chosen picture over what it was made from, or by itself."""
         before, style, made = kept
-        if chosen in method.sheets:
+        if chosen in (*method.sheets, "cut"):
             return gr.update(visible=False), gr.Image(value=made[chosen], label=chosen, visible=True)
         if chosen in method.of_style:
             before = style.resize(made[chosen].size)
