@@ -376,7 +376,8 @@ def enlarged(
     ours, labels = sources.regions.channels(0, tuple(painted.shape[-2:])), None
     if ours is not None:
         labels = ours, side_by_side(list(itertools.chain(*styles.guides(small, params.rotations))), gap), params.guidance
-    pixels, weights = sources.pixels()
+    side = max(painted.shape[-2:])
+    pixels, weights = sources.changed(lambda style: resize(style, side)).pixels()
     guide = match_moments(painted, pixels, reference_weights=weights).clamp(0, 1)
     search = dict(levels=LEVELS, patch=PATCH, rounds=ROUNDS, iterations=SEARCH, radius=RADIUS, generator=generator)
     for found in patchwork(guide, source, inside, factor, labels=labels, **search):
