@@ -183,8 +183,9 @@ def over_ray(recipe: Recipe, pictures: Iterable[Path], address: str | None) -> I
             log_to_driver=False,
             logging_level="warning",
         )
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise BadInput(f"Ray does not start ({str(error).splitlines()[0]}).") from None
+    except Exception as error:  # a slow machine is a plain Exception, a wrong token a ConnectionError, a full disk an OSError
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise BadInput(f"Ray does not start: {reason[0].rstrip('.')}.") from None
     try:
         there = ray.cluster_resources()
         gpus = int(there.get("GPU", 0)) if recipe.options.get("device", "auto") != "cpu" else 0

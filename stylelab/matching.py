@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import warnings
 from collections.abc import Iterator, Sequence
@@ -398,17 +399,18 @@ def patchmatch(
 FORBIDDEN = 4.0  # squared difference from what is no picture; colours differ by 3 at most
 
 
-def side_by_side(pictures: Sequence[Tensor], gap: int, multiple: int = 1) -> tuple[Tensor, Tensor]:
-    """Pictures (1, C, h, w) of any sizes in one, (1, C, H, W), and where there is any, (1, 1, H, W): at least `gap` apart, each
-    beginning at a multiple of `multiple`.
-    """
+def side_by_side(pictures: Sequence[Tensor], gap: int, multiple: int = 1) -> Tensor:
+    """Pictures (1, C, h, w) of any sizes in one (1, C, H, W), at least `gap` apart, each from a multiple of `multiple` on."""
 
-    def cell(picture: Tensor) -> Tensor:
-        wide = -(-(picture.shape[-1] + gap) // multiple) * multiple
-        return F.pad(picture, (0, wide - picture.shape[-1], 0, height - picture.shape[-2]))
+    def cell(side: int) -> int:
+        return -(-(side + gap) // multiple) * multiple
 
-    height = -(-(max(picture.shape[-2] for picture in pictures) + gap) // multiple) * multiple
-    return tuple(torch.cat([cell(p) for p in parts], 3) for parts in (pictures, [torch.ones_like(p[:, :1]) for p in pictures]))
+    widths = [cell(picture.shape[-1]) for picture in pictures]
+    size = cell(max(picture.shape[-2] for picture in pictures)), sum(widths)
+    together = pictures[0].new_zeros(1, pictures[0].shape[1], *size)
+    for picture, x in zip(pictures, itertools.accumulate([0, *widths]), strict=False):
+        together[..., : picture.shape[-2], x : x + picture.shape[-1]] = picture
+    return together
 
 
 @torch.no_grad()
@@ -433,8 +435,8 @@ def patchwork(
 
     Args:
         guide: (1, C, H, W) in [0, 1]. source: (1, C, h, w), whose pixels are `factor` times as fine as the guide's.
-        inside: (1, 1, h, w), 0 where `source` is nothing to be taken.
-        labels: shares of labels (1, L, H, W) and (1, L, h, w), and what their squared difference weighs; see `guided`.
+        inside: (1, 1, any size), 0 where `source` is nothing to be taken.
+        labels: shares of labels in guide and source (1, L, any size), and what their squared difference weighs; see `guided`.
         levels: by how much guide and source are reduced; the last is 1.
         patch, iterations, radius: of `patchmatch`; `radius` from the second level on. rounds: turns on each level.
 
@@ -456,16 +458,17 @@ def patchwork(
     field = other = None
     for level in levels:
         ours, theirs = reduced(guide, level), reduced(source, factor * level)
-        shares = [reduced(labels[0], level), reduced(labels[1], factor * level)] if labels else [None, None]
-        keys = comparable(theirs, shares[1], 1 - reduced(inside, factor * level))
         before, (size, other) = other, (tuple(x.shape[-2:]) for x in (ours, theirs))
+        sized = functools.partial(F.interpolate, mode="bilinear", antialias=True)
+        queried, kept = (sized(labels[0], size), sized(labels[1], other)) if labels else (None, None)
+        keys = comparable(theirs, kept, 1 - sized(inside, other))
         if field is None:
             field, reach, wanted = random_field(size, other, generator).to(guide.device), max(other), ours
         else:
             field, reach = scaled_field(field, size, before, other), radius
             wanted = (ours + vote(theirs, field, patch)) / 2
         for _ in range(rounds):
-            queries = comparable(wanted, shares[0])
+            queries = comparable(wanted, queried)
             field, _ = patchmatch(queries, keys, field, patch=patch, radius=reach, generator=generator, iterations=iterations)
             made = vote(theirs, field, patch)
             wanted = (ours + made) / 2

@@ -136,12 +136,12 @@ class Method:
     sheets: tuple[str, ...] = ()  # extras to be looked at by themselves: strips, charts
     views: tuple[str, ...] = ()  # kinds of views beside before/after that the page draws: keys of `ui.views.VIEWS`
     inputs: tuple[Input, ...] = ()  # what it can take beside content and style
-    # `run` also takes `before` (1, 4, H, W), in [0, 1]: a clip's last keyframe as it came out, RGB, carried to this frame, and
-    # how certain it is there. The page then offers whole clips.
-    follows: bool = False
     # (model, content, style, params) -> the parts that the job is about, boxes of `images`, None for all. It sees nothing else
     # of them, result and views have that part's frame, and an extra `cut` shows both.
     cut: Callable[..., tuple[Any, Any]] = lambda *_: (None, None)
+    # `run` also takes `before` (1, 4, H, W), in [0, 1]: a clip's last keyframe as it came out, RGB, carried to this frame, and
+    # how certain it is there. The page then offers whole clips.
+    follows: bool = False
     # For the view "live sliders": (model, content, style, size, **inputs) -> a pair that has been looked at. Called with `Params`
     # it gives a picture (1, 3, H, W) at once; `on(content, size)` is another content's. The view turns `live_knobs`.
     live: Callable[..., Any] | None = None

@@ -25,7 +25,9 @@ class Regions:
             content, style = torch.ones_like(style[..., :1, :1]), (style > 0).long()
         both = content is not None and style is not None
         self.labels = (content, style) if both else None
-        self.shared = sorted(set(content.unique().tolist()) & set(style.unique().tolist())) if both else []
+        self.all = style.unique().tolist() if both else []  # the style's
+        self.shared = sorted(set(content.unique().tolist()) & set(self.all)) if both else []
+        self.seen: dict[tuple[int, tuple[int, int]], Tensor] = {}  # what `channels` gave: it is asked for at every update
 
     def at(self, k: int, size: tuple[int, int]) -> Tensor:
         """Labels (H * W) of the content (0) or the style (1) at a size."""
@@ -50,7 +52,9 @@ class Regions:
 
     def share(self, k: int, label: int, size: tuple[int, int]) -> Tensor:
         """How much of each place has a label, (1, 1, *size) in [0, 1]: borders are as soft as the size makes them."""
-        return F.interpolate((self.labels[k] == label).float(), size=size, mode="bilinear", antialias=True)
+        here = (self.labels[k] == label).float()
+        smaller = all(new <= old for new, old in zip(size, here.shape[-2:], strict=True))
+        return F.interpolate(here, size=size, mode="area" if smaller else "bilinear")
 
     def channels(self, k: int, size: tuple[int, int]) -> Tensor | None:
         """How much each place of the content (0) or the style (1) is of each of the style's labels, (1, labels, *size).
@@ -61,9 +65,11 @@ class Regions:
         """
         if not self.shared:
             return None
-        shares = torch.cat([self.share(k, label, size) for label in self.labels[1].unique().tolist()], 1)
-        largest = torch.cat([shares, 1 - shares.sum(1, keepdim=True)], 1).argmax(1)
-        return (shares + F.one_hot(largest, shares.shape[1] + 1).permute(0, 3, 1, 2)[:, :-1]) / 2
+        if (k, size) not in self.seen:
+            shares = torch.cat([self.share(k, label, size) for label in self.all], 1)
+            largest = torch.cat([shares, 1 - shares.sum(1, keepdim=True)], 1).argmax(1)
+            self.seen[k, size] = (shares + F.one_hot(largest, shares.shape[1] + 1).permute(0, 3, 1, 2)[:, :-1]) / 2
+        return self.seen[k, size]
 
     def over(self, content: Tensor, image: Tensor) -> Tensor:
         """`image` (1, 3, H, W) with the content's own pixels where a mask of the content alone is black, its border softened."""

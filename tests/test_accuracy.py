@@ -14,15 +14,18 @@ from stylelab import METHODS, accuracy, job
 from stylelab.__main__ import main
 from stylelab.accuracy import adjustable as figure7
 from stylelab.accuracy import analogy, dtp
+from stylelab.accuracy import nnst as guidance
 from stylelab.accuracy import video as clips
 from stylelab.images import to_pil
 from stylelab.matching import relative
 from stylelab.method import Step
 from stylelab.methods import nnst
 from stylelab.methods.adjustable import Painter
+from stylelab.methods.nnst import Sources
 from stylelab.methods.oeft import Model
 from stylelab.nets.adjustable import Adjustable
 from stylelab.nets.pggan import PGGAN
+from stylelab.regions import Regions
 
 SHIFT = (6, -3)  # x, y of the made-up flow
 
@@ -242,6 +245,31 @@ def test_pairs_are_spread_over_the_folder(photos):
     assert [name for name, *_ in dtp.pairs(folder, None)] == [name for name, *_ in dtp.pairs(folder, 9)] == ["01", "02", "07"]
     assert [name for name, *_ in dtp.pairs(folder, 2)] == ["01", "02"]
     assert [path.name for path in dtp.pairs(folder, 1)[0][1:]] == ["01_content.jpg", "01_style.jpg"]
+
+
+def test_labels_that_leak_by_hand(untrained, photo):
+    """The style is the content mirrored: without guidance every place takes from the other half, with it from its own."""
+    content = torch.cat([photo(64, 32, 1), 1 - photo(64, 32, 1)], 3)
+    halves = (torch.arange(64) >= 32).long().expand(1, 1, 64, 64)
+    sources = Sources((content,), regions=Regions(halves, 1 - halves))
+    settings = [METHODS["nnst"].settings(guidance_weight=weight, rotations=False) for weight in guidance.GUIDANCE]
+    free, kept = (guidance.leaks(untrained(), content, sources, params) for params in settings)
+    assert free == [(1.0, 1.0)] * 2 and kept == [(0.0, 0.0)] * 2
+
+
+def test_the_table_of_labels_leaves_out_pairs_without_any(photos, untrained, monkeypatch, capsys):
+    folder, vgg = photos / "deep_photo", untrained()
+    vgg.weights = [{"name": "made up", "family": "compact"}]
+    monkeypatch.setattr(guidance, "load_extractor", lambda *_: vgg)
+    for name, right in (("01", "white"), ("02", "black"), ("07", "white")):
+        for kind in ("content", "style"):
+            mask = Image.new("RGB", (80, 60), "black")
+            mask.paste(right, (40, 0, 80, 60))
+            mask.save(folder / f"{name}_{kind}_mask.png")
+    assert main(["bench", "--accuracy", "nnst", "--data", str(photos), "--preset", "fast", "--device", "cpu"]) == 0
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith(("| 0", "| **"))]
+    assert [row[0] for row in rows] == ["| 01", "| 07", "| **mean**"]
+    assert all(float(row[3].rstrip("%")) <= 5 < float(row[2].rstrip("%")) for row in rows)
 
 
 def test_the_untouched_photo_and_the_reference_itself(photos, untrained, monkeypatch, capsys):

@@ -53,7 +53,7 @@ QUICK = {  # method -> knobs that make a job short
     "analogy": {"size": 64, "match_size": 64, "deconvolution_steps": 5, "search_iterations": 2},
     "dtp": {"size": 64, "square": 64, "training_steps": 2, "fit_steps": 2, "samples": 64},
     "adjustable": {"size": 64},
-    "oeft": {"size": 64, "square": 64, "tuning_steps": 2, "inversion_steps": 2, "layers": "6", "codes": "10"},
+    "oeft": dict(size=64, square=64, tuning_steps=2, inversion_steps=2, layers="6", codes="10", crop="none"),
 }
 LIVELY = {  # (method, knob) -> what else a job needs before that knob matters
     ("nnst", "refeeds"): {"synthesis": "decoder"},
@@ -74,6 +74,7 @@ ALIKE = {  # choices that do what the default does, by the paper, or that add pi
     ("adjustable", "grid_axes"): {*AXES},
     ("oeft", "layers"): {"6", "4, 5, 6, 7, 8"},  # the first is how it stands; of several one wins, which another choice has too
     ("oeft", "codes"): {"10", "10, 20, 30, 40"},
+    ("oeft", "crop"): {"none"},  # what a job does before `run`: see test_job and test_oeft
 }
 TRIED = {  # (method, knob) -> another value, where the far end of the range takes long
     ("dtp", "training_steps"): 6,

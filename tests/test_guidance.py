@@ -66,14 +66,15 @@ def test_the_guided_product_is_equation_1_with_guidance():
 
 
 def test_channels_by_hand():
-    """The style's labels are 0 and 2; the content's 5 is nothing that it has. At half the size a border is soft."""
+    """The style's labels are 0 and 2; the content's 5 is nothing that it has. A border is soft where it is within a place."""
     content, style = torch.tensor([[[[0, 0, 2, 5]]]]), torch.tensor([[[[0, 2]]]])
     regions = Regions(content, style)
     assert regions.channels(0, (1, 4))[0, :, 0].tolist() == [[1, 1, 0, 0], [0, 0, 1, 0]]
     assert regions.channels(1, (1, 2))[0, :, 0].tolist() == [[1, 0], [0, 1]]
-    small = Regions(halves(0, 1, 8, 8), halves(0, 1, 8, 8)).channels(0, (4, 4))[0, :, 1]
-    assert torch.allclose(small.sum(0), torch.ones(4)) and small[0, 0] == 1 and 0.75 < small[0, 1] < 1
-    assert torch.allclose(small[0], small[1].flip(0))
+    small = Regions(halves(0, 1, 9, 9), halves(0, 1, 9, 9)).channels(0, (3, 3))[0, :, 1]  # the border is after column 4
+    assert torch.allclose(small, torch.tensor([[1, 1 / 6, 0], [0, 5 / 6, 1]]))
+    large = Regions(halves(0, 1, 4, 4), halves(0, 1, 4, 4)).channels(0, (8, 8))[0, 0, 0]
+    assert torch.allclose(large, torch.tensor([1, 1, 1, 0.875, 0.125, 0, 0, 0]))
     assert Regions(content + 7, style).channels(0, (1, 4)) is None and Regions().channels(1, (1, 2)) is None
 
 
@@ -233,10 +234,11 @@ def test_matching_holds_one_copy_at_a_time(untrained, photo, monkeypatch):
 
 def test_side_by_side_by_hand():
     pictures = [torch.full((1, 2, 3, 2), 5.0), torch.full((1, 2, 1, 4), 7.0)]
-    together, inside = side_by_side(pictures, gap=1, multiple=4)
-    assert together.shape == (1, 2, 4, 12) and inside.shape == (1, 1, 4, 12)
-    assert together[0, 0, 0].tolist() == [5, 5, 0, 0, 7, 7, 7, 7, 0, 0, 0, 0]
-    assert torch.equal(inside, (together[:, :1] > 0).float()) and inside[0, 0, :, 0].tolist() == [1, 1, 1, 0]
+    together = side_by_side(pictures, gap=1, multiple=4)
+    assert together.shape == (1, 2, 4, 12)
+    assert together[0, 0].tolist() == [[5, 5, 0, 0, 7, 7, 7, 7, 0, 0, 0, 0], *[[5, 5, *[0] * 10]] * 2, [0] * 12]
+    small = side_by_side([torch.ones(1, 1, 1, 1)] * 2, gap=1)
+    assert small.shape == (1, 1, 2, 4) and small[0, 0, 0].tolist() == [1, 0, 1, 0]
 
 
 def search(**changed) -> dict:
@@ -246,7 +248,8 @@ def search(**changed) -> dict:
 
 def test_patchwork_takes_no_gaps_and_keeps_labels_apart(photo):
     guide, styles = photo(48, 48, 1), [photo(96, 96, 2), photo(80, 96, 3)]
-    source, inside = side_by_side(styles, gap=10, multiple=2)
+    whole = [torch.ones_like(style[:, :1]) for style in styles]
+    source, inside = (side_by_side(pictures, gap=10, multiple=2) for pictures in (styles, whole))
     labels = torch.cat([halves(1, 0, *source.shape[-2:]), halves(0, 1, *source.shape[-2:])], 1).float() * inside
     ours = torch.cat([halves(1, 0, 48, 48), halves(0, 1, 48, 48)], 1).float()
     field, made = drain(patchwork(guide, source, inside, 2.0, labels=(ours, labels, 1.0), **search()))

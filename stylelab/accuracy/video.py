@@ -24,7 +24,7 @@ from . import Options, head, present, row, weights_line
 METHOD = "nnst"
 CLIPS = ("clip_bmx", "clip_sintel")  # folders of frames
 STYLE = "nnst/style_S4.jpg"
-SIDE, FRAMES = 160, 24
+SIDE, FRAMES = 128, 24
 ITERATIONS = 20  # frame by frame takes hours on two cores otherwise, and flickers no less for fewer
 SHEET = 5  # neighbouring frames on a sheet
 TIMES = 4  # differences on a sheet are so much stronger
@@ -66,14 +66,17 @@ def painted(frames: list[Tensor], style: Path, every: int, options: Options) -> 
     return made, keyframes, time.perf_counter() - begun
 
 
-def sheet(rows: list[list[Tensor]], path: Path) -> None:
-    """Rows of neighbouring frames, each with their differences under them."""
+def sheet(frames: list[Tensor], rows: list[list[Tensor]], path: Path) -> None:
+    """Neighbouring frames of each row; under them how each differs from the one before it, fetched along the flow of `frames`."""
+    start = max(0, (len(frames) - SHEET) // 2)
+    shown = slice(start, start + SHEET)
+    back = [flow.flow(after, before) for before, after in pairwise(frames[shown])]
+    sure = [flow.certain(way, flow.flow(*both)) for way, both in zip(back, pairwise(frames[shown]), strict=True)]
     lines = []
-    for frames in rows:
-        start = len(frames) // 2 - SHEET // 2
-        shown = frames[max(0, start) : max(0, start) + SHEET]
-        apart = [TIMES * (b - a).abs() for a, b in pairwise(shown)]
-        lines += [torch.cat(shown, 3), torch.cat([torch.zeros_like(shown[0]), *apart], 3)]
+    for pictures in (made[shown] for made in rows):
+        moved = [flow.along(way, before) for way, before in zip(back, pictures, strict=False)]
+        apart = [TIMES * (b - a).abs() * known for a, b, known in zip(moved, pictures[1:], sure, strict=True)]
+        lines += [torch.cat(pictures, 3), torch.cat([torch.zeros_like(pictures[0]), *apart], 3)]
     path.parent.mkdir(parents=True, exist_ok=True)
     to_pil(torch.cat(lines, 2)).save(path)
 
@@ -94,4 +97,4 @@ def report(options: Options) -> Iterator[str]:
         cells = [" / ".join(f"{value:.4f}" for value in both) for both in errors]
         share = " / ".join(f"{part:.2f}" for part in parts)
         yield row(name, str(len(frames)), str(keyframes), *cells, share, f"{slow:.0f} / {fast:.0f}")
-        sheet([frames, alone, whole], Path("runs") / f"video-{name}.png")
+        sheet(frames, [frames, alone, whole], Path("runs") / f"video-{name}.png")

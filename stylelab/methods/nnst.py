@@ -48,6 +48,7 @@ stage compares stale features at 512 px, and some sizes and every CPU fail.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -251,19 +252,24 @@ def taken(queries: Tensor, styles: Iterable[Iterable[tuple[Tensor, Tensor]]], sh
 
 
 @torch.no_grad()
-def rearranged(vgg: VGG, content: Tensor, sources: Sources, params: NNSTParams) -> Tensor:
+def rearranged(
+    vgg: VGG, content: Tensor, sources: Sources, params: NNSTParams, carried: Sequence[Tensor] | None = None
+) -> Tensor:
     """Equation 1: the styles' hypercolumns put where the content's most similar ones are, (1, C, H/4, W/4).
 
-    A rotated copy at a time, so that memory is that of a few hypercolumn maps at any size.
+    A rotated copy at a time, so that memory is that of a few hypercolumn maps at any size. Instead of hypercolumns they may have
+    something else `carried` along, (1, D, h/4, w/4) for each style: where they are from, for one.
     """
 
     def columns(image: Tensor) -> Tensor:
         return rows(hypercolumns(extract(vgg, image), quarter(image)))
 
-    def copies(style: Tensor, guides: list[Tensor | None]) -> Iterator[tuple[Tensor, Tensor]]:
-        for copy, guide in zip(turned(style, params.rotations), guides, strict=True):
+    def copies(k: int) -> Iterator[tuple[Tensor, Tensor]]:
+        luggage = [None] * len(guides[k]) if carried is None else turned(carried[k], params.rotations)
+        for copy, guide, other in zip(turned(sources.styles[k], params.rotations), guides[k], luggage, strict=True):
             values = columns(copy)
-            yield guided(unit(values, centre), None if guide is None else rows(guide)), values
+            keys = guided(unit(values, centre), None if guide is None else rows(guide))
+            yield keys, values if other is None else rows(other)
 
     queries, centre = columns(content), None
     own = queries.mean(0) if params.zero_centre else None
@@ -272,7 +278,7 @@ def rearranged(vgg: VGG, content: Tensor, sources: Sources, params: NNSTParams) 
     labels = sources.regions.channels(0, quarter(content))
     queries = guided(unit(queries, own), None if labels is None else rows(labels), params.guidance)
     guides = sources.guides([quarter(style) for style in sources.styles], params.rotations)
-    found = taken(queries, map(copies, sources.styles, guides), sources.shares)
+    found = taken(queries, map(copies, range(len(guides))), sources.shares)
     return found.T.reshape(1, -1, *quarter(content))
 
 
@@ -463,13 +469,17 @@ def enlarged(
     factor = max(content.shape[-2:]) / max(painted.shape[-2:])
     styles = sources.changed(lambda style: resize(style, min(params.size, max(style.shape[-2:]))))
     copies = [copy for style in styles.styles for copy in turned(style, params.rotations)]
-    cells = dict(gap=math.ceil(PATCH * factor), multiple=round(factor))
-    source, inside = side_by_side(copies, **cells)
+    whole = max(1, round(factor))
+    gap = math.ceil(PATCH * factor / whole)
+    source = side_by_side(copies, gap * whole, whole)
+    # At the size of the source labels would not fit into memory.
+    small = [tuple(-(-side // whole) for side in style.shape[-2:]) for style in styles.styles]
+    inside = side_by_side([copy for size in small for copy in turned(source.new_ones(1, 1, *size), params.rotations)], gap)
     ours, labels = sources.regions.channels(0, tuple(painted.shape[-2:])), None
     if ours is not None:
-        guides = styles.guides([tuple(style.shape[-2:]) for style in styles.styles], params.rotations)
-        labels = ours, side_by_side([guide for of_style in guides for guide in of_style], **cells)[0], params.guidance
-    pixels, counts = sources.pixels()
+        labels = ours, side_by_side(list(itertools.chain(*styles.guides(small, params.rotations))), gap), params.guidance
+    side = max(painted.shape[-2:])
+    pixels, counts = sources.changed(lambda style: resize(style, side)).pixels()
     guide = match_moments(painted, pixels, reference_weights=counts).clamp(0, 1)
     search = dict(levels=LEVELS, patch=PATCH, rounds=ROUNDS, iterations=SEARCH, radius=RADIUS, generator=generator)
     for found in patchwork(guide, source, inside, factor, labels=labels, **search):

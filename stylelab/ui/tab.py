@@ -131,6 +131,16 @@ def summary(result: job.Result) -> str:
     return f"{done}\n\n{report['note']}" if report["note"] else done
 
 
+def licences(method: Method) -> str:
+    """One line on the terms of what the method can take from the Hub, or nothing."""
+    try:
+        terms = {row["name"]: row["licence"] for row in weights.status() if row["family"] == "full"}
+    except StylelabError:  # the head of the page tells
+        return ""
+    told = "; ".join(f"`{name}`: {terms[name]}" for name in method.full)
+    return f"Licences of its `full` weights, where those run: {told}." if told else ""
+
+
 class WholeClip:
     """Where a clip is chosen, to be painted with the tab's style and knobs."""
 
@@ -165,16 +175,6 @@ class WholeClip:
         return (
             f"{seconds} · {about['frames']} frames, {about['keyframes']} of them painted, the others follow the motion · {sound}"
         )
-
-
-def licences(method: Method) -> str:
-    """One line on the terms of what the method can take from the Hub, or nothing."""
-    try:
-        terms = {row["name"]: row["licence"] for row in weights.status() if row["family"] == "full"}
-    except StylelabError:  # the head of the page tells
-        return ""
-    told = "; ".join(f"`{name}`: {terms[name]}" for name in method.full)
-    return f"Licences of its `full` weights, where those run: {told}." if told else ""
 
 
 def default_preset(method: Method) -> str:

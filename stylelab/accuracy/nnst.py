@@ -1,0 +1,70 @@
+"""Neural Neighbor Style Transfer with masks: how many places take their feature from another label than their own.
+
+On photo pairs whose masks name up to nine things, at the preset's size: equation 1 without guidance and with the paper's weight.
+What is matched are squares of four pixels; their label is the one that covers most of them, or, more strictly, their middle's.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from .. import job
+from ..features import VGG, load_extractor
+from ..images import load_mask, load_picture, resize
+from ..matching import rows
+from ..methods import nnst
+from ..methods.nnst import NNSTParams, Sources
+from ..regions import Regions
+from . import Options, head, present, row, weights_line
+from .dtp import FOLDER, pairs
+
+GUIDANCE = (0.0, 0.5)  # knob; the paper's
+FEWEST = 20  # places; a smaller label has no share worth telling
+
+
+def leaks(vgg: VGG, content: Tensor, sources: Sources, params: NNSTParams) -> list[tuple[float, float]]:
+    """The share of places that take from another label, of all places and of the label where it is largest.
+
+    Once with labels by what covers most of a place, once by its middle. Labels that the style lacks do not count.
+    """
+    sizes, regions = [nnst.quarter(picture) for picture in (content, sources.styles[0])], sources.regions
+    every = torch.tensor(regions.all, device=content.device)
+    most, middle = ([], [])
+    for k, size in enumerate(sizes):
+        most.append(every[rows(regions.channels(k, size)).argmax(1)])
+        middle.append(regions.at(k, size))
+    carried = torch.stack([most[1], middle[1]]).view(1, 2, *sizes[1]).float()
+    found = rows(nnst.rearranged(vgg, content, sources, params, [carried]))
+    figures = []
+    for ours, theirs in zip((most[0], middle[0]), found.T, strict=True):
+        wrong = [(theirs[ours == label] != label).float() for label in regions.shared]
+        known = [label for label in wrong if len(label) >= FEWEST]
+        figures.append((torch.cat(wrong).mean().item(), max(label.mean().item() for label in known)))
+    return figures
+
+
+def report(options: Options) -> Iterator[str]:
+    """A row a pair and the means; see `accuracy`."""
+    present(options.data, FOLDER)
+    device = job.device_called(options.device)
+    vgg = load_extractor("vgg16", options.weights, device)
+    yield weights_line(vgg, options)
+    free, guided = (nnst.METHOD.settings(options.preset, guidance_weight=weight) for weight in GUIDANCE)
+    yield f"\nPlaces that take their feature from another label, at {free.size} px; worst label of {FEWEST} places or more.\n"
+    columns = ("without guidance", "guided", "worst label", "by the middle", "worst label")
+    yield head("pair", "labels", *columns)
+    table = []
+    for name, content, style in pairs(options.data / FOLDER, options.pairs):
+        masks = [path.with_name(f"{path.stem}_mask.png") for path in (content, style)]
+        picture, other = (resize(load_picture(path).rgb, free.size).to(device) for path in (content, style))
+        sources = Sources((other,), regions=Regions(*(load_mask(path).to(device) for path in masks)))
+        if len(sources.regions.shared) > 1:
+            (without, _), _ = leaks(vgg, picture, sources, free)
+            table.append([without, *itertools.chain(*leaks(vgg, picture, sources, guided))])
+            yield row(name, str(len(sources.regions.shared)), *(f"{figure:.1%}" for figure in table[-1]))
+    if table:
+        yield row("**mean**", "", *(f"{figure:.1%}" for figure in torch.tensor(table).mean(0).tolist()))
