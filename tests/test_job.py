@@ -209,7 +209,7 @@ def test_inputs_that_are_not_given_are_not_passed(made):
 def test_inputs_that_are_refused(made, model, tmp_path):
     pictures = picture(64, 64), picture(64, 64, 1)
     (tmp_path / "words.png").write_text("these are words")
-    assert refusal("nnst", *pictures, content_mask=half(64, 64)).startswith("nnst has no knob 'content_mask'; it has ")
+    assert refusal("analogy", *pictures, content_mask=half(64, 64)).startswith("analogy has no knob 'content_mask'; it has ")
     assert refusal("made", *pictures, mask=half(64, 64)).startswith("made has no knob 'mask'; it has ")
     for name in ("content_mask", "second_style"):
         assert refusal("made", *pictures, **{name: tmp_path / "words.png"}).startswith("words.png is not a picture")
