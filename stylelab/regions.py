@@ -41,7 +41,7 @@ class Regions:
         same = ours[:, None] == theirs
         return same | ~same.any(1, keepdim=True)
 
-    def shares(self, ours: Tensor, theirs: Tensor) -> list[tuple[Tensor | None, Tensor | None]]:
+    def areas(self, ours: Tensor, theirs: Tensor) -> list[tuple[Tensor | None, Tensor | None]]:
         """For each shared label the weights (1, 1, H, W) of its places in two pictures; one pair of None without labels."""
         found = []
         for label in self.shared:

@@ -70,6 +70,12 @@ def photo():
     return _photo
 
 
+@pytest.fixture
+def pair(photo):
+    """Content and style, squares of 64 px."""
+    return photo(64, 64, 1), photo(64, 64, 2)
+
+
 def _untrained(width: int = 4, seed: int = 0) -> VGG:
     generator = torch.Generator().manual_seed(seed)
     network = VGG("vgg19", width).eval()

@@ -46,11 +46,6 @@ def vgg(untrained):
 
 
 @pytest.fixture
-def pair(photo):
-    return photo(64, 64, 1), photo(64, 64, 2)
-
-
-@pytest.fixture
 def begun(vgg, pair, bf16):
     """`begun(content, style, content_mask, style_mask, preset, vgg, **knobs)`: a training in float32 that has made no step."""
     bf16(False)
@@ -436,7 +431,7 @@ def test_allowed_by_a_styles_mask_alone_is_all_that_is_not_black():
 )
 def test_everything_is_allowed_where_masks_say_nothing_of_matches(content, style):
     regions = Regions(*(None if row is None else labels(row, row) for row in (content, style)))
-    assert regions.allowed((2, 2)) is None and regions.shares(*[torch.zeros(1, 3, 4, 4)] * 2) == [(None, None)]
+    assert regions.allowed((2, 2)) is None and regions.areas(*[torch.zeros(1, 3, 4, 4)] * 2) == [(None, None)]
     assert (regions.kept is not None) == (content is not None and style is None)
 
 
@@ -447,7 +442,7 @@ def test_masks_may_have_any_size():
 
 def test_shares_are_the_places_of_a_label():
     ours, theirs = torch.zeros(1, 3, 20, 30), torch.zeros(1, 3, 10, 10)
-    (one, two), (three, four) = Regions(halves(1, 2, 60), halves(2, 1, 60)).shares(ours, theirs)
+    (one, two), (three, four) = Regions(halves(1, 2, 60), halves(2, 1, 60)).areas(ours, theirs)
     assert torch.equal(one, torch.cat([torch.ones(20, 15), torch.zeros(20, 15)], 1)[None, None])
     assert torch.equal(two, torch.cat([torch.zeros(10, 5), torch.ones(10, 5)], 1)[None, None])
     assert torch.equal(one + three, torch.ones(1, 1, 20, 30)) and torch.equal(two + four, torch.ones(1, 1, 10, 10))
@@ -458,7 +453,7 @@ def test_a_label_too_small_for_statistics_has_none():
     style[..., 32:] = 0
     style[..., 0, 63] = 2
     pictures = [torch.zeros(1, 3, 64, 64)] * 2
-    assert len(Regions(content, style).shares(*pictures)) == 1 and Regions(content, style).shared == [1, 2]
+    assert len(Regions(content, style).areas(*pictures)) == 1 and Regions(content, style).shared == [1, 2]
 
 
 def test_matches_stay_within_their_label(begun, pair):

@@ -53,11 +53,6 @@ def model(vgg, generator):
 
 
 @pytest.fixture
-def pair(photo):
-    return photo(64, 64, 1), photo(64, 64, 2)
-
-
-@pytest.fixture
 def begun(vgg, pair, bf16):
     """`begun(content, style, **knobs)`: a tuning in float32 that has made no step."""
     bf16(False)

@@ -314,9 +314,9 @@ def test_disk_full_while_writing(home, monkeypatch, tmp_path, target):
 
 
 def test_really_full_disk(home, hub, tmp_path):
-    """A file system of 256 kB, which a namespace of our own may mount even where this user may not."""
-    if subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False).returncode:
-        pytest.skip("needs the right to mount")
+    """A file system of 256 kB, which root in a namespace of our own may mount even where this user may not."""
+    if subprocess.run(["unshare", "-Urm", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False).returncode:
+        pytest.skip("needs namespaces, which this machine forbids; test_disk_full_while_writing simulates it")
     (tmp_path / "small").mkdir()
     program = textwrap.dedent(f"""
         import shutil
@@ -333,7 +333,7 @@ def test_really_full_disk(home, hub, tmp_path):
     small = {"STYLELAB_CACHE": str(tmp_path / "small"), "HF_HOME": str(tmp_path / "small" / "hf")}
     mount = 'mount -t tmpfs -o size=256k none "$STYLELAB_CACHE" && exec "$0" -c "$1"'
     done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", mount, sys.executable, program],
+        ["unshare", "-Urm", "sh", "-c", mount, sys.executable, program],
         cwd=Path(weights.__file__).parents[1],
         env=os.environ | small,
         capture_output=True,

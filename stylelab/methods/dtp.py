@@ -360,7 +360,7 @@ class FullResolution:
     def __init__(self, vgg: VGG, content: Tensor, style: Tensor, answer: Tensor, regions: Regions, params: DTPParams):
         self.vgg, self.regions, self.params = vgg, regions, params
         self.photo, self.style = (small(x, params) for x in (content, style))
-        self.shares = regions.shares(self.photo, self.style)
+        self.areas = regions.areas(self.photo, self.style)
         start = torch.eye(3).to(content), torch.zeros(3, 1).to(content)
         if not regions.shared:
             start = moment_transform(self.photo, self.style)
@@ -379,7 +379,7 @@ class FullResolution:
             [
                 gram(f, None if share[k] is None else F.adaptive_avg_pool2d(share[k], f.shape[-2:]))
                 for f in maps
-                for share in self.shares
+                for share in self.areas
             ]
             for maps in (layers, [plain, F.avg_pool2d(plain, COARSE)])
         )

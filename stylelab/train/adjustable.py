@@ -16,7 +16,7 @@ What it took to make the sliders do something (figure 7):
   lower, and divided by a common mean it hardly counts there.
 - Style weights are heavy until the network paints and lighter from `LIGHTER` on. With light ones from the start pictures stay shy
   at α = 1; with heavy ones to the end they are as stylised as they can be with two sliders up, and the third finds nothing left
-  to do: its loss then fell by 10 to 15 %, where now it falls by 17 to 20.
+  to do: its loss then fell by 10 to 15 %, where now it falls by 15 to 25.
 - A style's loss counts α to the power of 1.2 (`POWER`; a departure), so that a slider's first fifth does less than its last.
 - The statistics of conv1 (`COLOUR_LAYERS`) come along, mostly with conv2's slider and a little with all (`COLOUR_SHARE`; another
   departure). Without them a picture can have the style's statistics from conv2 on and still neither its colours nor its grain:

@@ -66,10 +66,8 @@ REFED = 0.75  # part of the batch that are results of the step before
 EMPTY = 5.0  # of 255: mean deviation of a crop's colours below which there is nothing to learn from it
 SPLITTING, STATISTICS, GRID = 2.0, 1.0, 5.0  # weights
 CELLS = 6  # of the means in `grid_loss`
-REFERENCES, PART = (
-    4,
-    8,
-)  # patches of the painting beside each judged one; how many times smaller than the scale a patch is (eq. 6)
+REFERENCES = 4  # patches of the painting beside each judged one
+PART = 8  # how many times smaller than the scale a patch is (equation 6)
 LAZY, PENALTY = 16, 1.0  # steps from one R1 penalty to the next (StyleGAN2), its weight
 SHIPPED = Path(__file__).parents[2] / "weights" / "nnst-decoder.safetensors"
 
