@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .features import layer_names
+from .features import VGG, layer_names
+from .precision import fast_arithmetic
 
 LAYERS = layer_names("vgg16", blocks=4)  # 3.1: conv1_1 ... conv4_3; 2688 channels at width 64
 
@@ -32,3 +33,9 @@ def layer_maps(features: Mapping[str, Tensor], size: tuple[int, int]) -> dict[st
         name: F.interpolate(f.float(), size=size, mode="bilinear") if f.shape[-1] > size[1] else f.float()
         for name, f in features.items()
     }
+
+
+def extract(vgg: VGG, image: Tensor) -> dict[str, Tensor]:
+    """Activations of `LAYERS`, in bf16 where that is fast."""
+    with fast_arithmetic(image.device):
+        return vgg(image, LAYERS)

@@ -21,11 +21,11 @@ from stylelab.matching import relative
 from stylelab.method import Step
 from stylelab.methods import nnst
 from stylelab.methods.adjustable import Painter
-from stylelab.methods.nnst import Sources
 from stylelab.methods.oeft import Model
 from stylelab.nets.adjustable import Adjustable
 from stylelab.nets.pggan import PGGAN
 from stylelab.regions import Regions
+from stylelab.sources import Sources
 
 SHIFT = (6, -3)  # x, y of the made-up flow
 

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from stylelab import METHODS, job
+from stylelab.hypercolumns import LAYERS
 from stylelab.images import fitted_size
 from stylelab.method import Params, drain, knobs
 from stylelab.methods import nnst
@@ -37,7 +38,7 @@ def decoding(untrained) -> nnst.Model:
     vgg = untrained()
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        made = {side: Decoder(sum(map(vgg.channels, nnst.LAYERS)), (6, 5, 4, 3), 8) for side in (64, 512)}
+        made = {side: Decoder(sum(map(vgg.channels, LAYERS)), (6, 5, 4, 3), 8) for side in (64, 512)}
     return nnst.Model(vgg, made).requires_grad_(False)
 
 

@@ -10,16 +10,18 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
-from stylelab import weights
+from stylelab import neighbours, weights
 from stylelab.errors import WeightsMissing
 from stylelab.hypercolumns import LAYERS, hypercolumns, layer_maps, quarter
 from stylelab.losses import gram, gram_difference
 from stylelab.method import drain
 from stylelab.methods import nnst
-from stylelab.methods.nnst import METHOD, Model, Sources, Splitter, decode, eighths
+from stylelab.methods.nnst import METHOD, Model, decode, eighths
+from stylelab.neighbours import Splitter
 from stylelab.nets.decoder import Decoder, decoders
 from stylelab.pyramid import decompose, scale_to
 from stylelab.regions import Regions
+from stylelab.sources import Sources
 from stylelab.train import decoder as training
 from stylelab.train.muon import Muon
 
@@ -347,7 +349,7 @@ def test_the_splitter_is_a_search_in_every_layer(zero_centre, untrained, photo, 
         expected[name] = keys[best].T.reshape(maps.shape)
     expected = hypercolumns(expected, quarter(image))
     assert ((found - expected).abs() < 1e-5).float().mean() > 0.98  # rounding may break a tie the other way
-    monkeypatch.setattr(nnst, "KEYS", 10)
+    monkeypatch.setattr(neighbours, "KEYS", 10)
     kept = Splitter(vgg, Sources((style,)), params, seeded()).styles
     assert kept.keys() == set(LAYERS) and all(len(keys) == len(values) == 10 for (((keys, values),),) in kept.values())
 

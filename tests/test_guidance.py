@@ -9,14 +9,18 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch.nn import functional as F
 
+from stylelab import sources as rooms
 from stylelab.colour import moments
 from stylelab.hypercolumns import LAYERS, hypercolumns, quarter
 from stylelab.images import resize
 from stylelab.matching import guided, patchwork, rows, shared_out, side_by_side
 from stylelab.method import drain
 from stylelab.methods import nnst
-from stylelab.methods.nnst import METHOD, Model, Sources, SplitLoss, enlarged, rearranged, run, turned
+from stylelab.methods.nnst import METHOD, Model, run
+from stylelab.neighbours import SplitLoss, rearranged
+from stylelab.patchpainting import enlarged
 from stylelab.regions import Regions
+from stylelab.sources import Sources, turned
 
 MOST_LEAKED = 0.05  # of a label's places may take their feature from another label
 
@@ -226,7 +230,7 @@ def test_matching_holds_one_copy_at_a_time(untrained, photo, monkeypatch):
         seen.append(len(keys))
         return torch.zeros(len(queries), dtype=torch.int64)
 
-    monkeypatch.setattr(nnst, "nearest", spy)
+    monkeypatch.setattr(rooms, "nearest", spy)
     sources = Sources((photo(64, 64, 2), photo(64, 32, 3)), (0.5, 0.5))
     rearranged(untrained(), photo(64, 64, 1), sources, METHOD.settings())
     assert seen == [16 * 16] * 4 + [16 * 8] * 4

@@ -14,11 +14,14 @@ from torch import Tensor
 
 from .. import job
 from ..features import VGG, load_extractor
+from ..hypercolumns import quarter
 from ..images import load_mask, load_picture, resize
 from ..matching import rows
 from ..methods import nnst
-from ..methods.nnst import NNSTParams, Sources
+from ..methods.nnst import NNSTParams
+from ..neighbours import rearranged
 from ..regions import Regions
+from ..sources import Sources
 from . import Options, head, present, row, weights_line
 from .dtp import FOLDER, pairs
 
@@ -31,14 +34,14 @@ def leaks(vgg: VGG, content: Tensor, sources: Sources, params: NNSTParams) -> li
 
     Once with labels by what covers most of a place, once by its middle. Labels that the style lacks do not count.
     """
-    sizes, regions = [nnst.quarter(picture) for picture in (content, sources.styles[0])], sources.regions
+    sizes, regions = [quarter(picture) for picture in (content, sources.styles[0])], sources.regions
     every = torch.tensor(regions.all, device=content.device)
     most, middle = ([], [])
     for k, size in enumerate(sizes):
         most.append(every[rows(regions.channels(k, size)).argmax(1)])
         middle.append(regions.at(k, size))
     carried = torch.stack([most[1], middle[1]]).view(1, 2, *sizes[1]).float()
-    found = rows(nnst.rearranged(vgg, content, sources, params, [carried]))
+    found = rows(rearranged(vgg, content, sources, params, [carried]))
     figures = []
     for ours, theirs in zip((most[0], middle[0]), found.T, strict=True):
         wrong = [(theirs[ours == label] != label).float() for label in regions.shared]

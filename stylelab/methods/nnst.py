@@ -48,38 +48,33 @@ stage compares stale features at 512 px, and some sizes and every CPU fail.
 from __future__ import annotations
 
 import functools
-import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .. import weights
-from ..colour import clamp_to, filter_along, match_moments, moments, oklab, rgb
 from ..errors import WeightsMissing
 from ..features import SMALLEST_SIDE, VGG, load_extractor
-from ..hypercolumns import LAYERS, hypercolumns, layer_maps, quarter
+from ..hypercolumns import LAYERS, extract, hypercolumns, quarter
 from ..images import resize
-from ..matching import as_map, guided, nearest, paint, patchwork, rows, shared_out, side_by_side, unit
 from ..method import Input, Method, Params, Step, knob
+from ..neighbours import SplitLoss, Splitter, rearranged
 from ..nets.decoder import Decoder, decoders
+from ..palette import MONOCHROME, as_light_as, coloured_by_label, lightness_only, relit
+from ..patchpainting import TURNS, enlarged
 from ..precision import fast_arithmetic
 from ..pyramid import collapse, decompose, scale_to
-from ..regions import LEAST_AREA, Regions
+from ..regions import Regions
+from ..sources import Sources
 
 ADAM = dict(lr=2e-3, betas=(0.9, 0.999))  # 3.4
 PYRAMID_LEVELS = 8  # 3.4
 LARGEST = 1024  # px, long side that pixels are optimised at; section 5: beyond it the field is enlarged
-LEVELS, ROUNDS = (4, 2, 1), 3  # of the search for patches: reductions, and turns at each
-PATCH, PAINTED = 5, 3  # patches that are compared and painted, in pixels of the picture that is enlarged
-SEARCH, RADIUS = 2, 16  # PatchMatch iterations in each turn, random search from the second reduction on
-GRID = 64  # authors' code: positions a side that feature splitting compares
-KEYS = 4096  # places of a style, in all rotations, that each layer of a result fed in again is compared with
 HOLD = 10.0  # weight of the mean squared difference to a clip's last keyframe
-MONOCHROME = {"filter-first": 4e-5, "match-first": 6e-5}  # largest (co)variance of A and B: 3.5; authors' code
 
 
 @dataclass(frozen=True)
@@ -170,124 +165,6 @@ class NNSTParams(Params):
         return self.guidance_weight / (1 - self.guidance_weight)
 
 
-def turned(style: Tensor, rotations: bool) -> list[Tensor]:
-    """The style and, if asked for, its copies rotated by 90, 180 and 270 degrees (3.1)."""
-    return [style.rot90(k, (2, 3)) for k in range(4 if rotations else 1)]
-
-
-@dataclass(frozen=True)
-class Sources:
-    """What a picture takes its features from.
-
-    Args:
-        styles: pictures (1, 3, H, W), RGB in [0, 1].
-        shares: of the places, one for each style; they sum to 1.
-        regions: labels of the content and of the first style; the other styles may be taken from everywhere.
-    """
-
-    styles: tuple[Tensor, ...]
-    shares: tuple[float, ...] = (1.0,)
-    regions: Regions = field(default_factory=Regions)
-
-    @classmethod
-    def of(cls, weighted: Iterable[tuple[Tensor | None, float]], regions: Regions) -> Sources:
-        """From styles with their weights; what is None or weighs 0 is left out."""
-        styles, counts = zip(*((style, count) for style, count in weighted if style is not None and count > 0), strict=True)
-        return cls(styles, tuple(count / sum(counts) for count in counts), regions)
-
-    def changed(self, change: Callable[[Tensor], Tensor]) -> Sources:
-        """The same with other pictures."""
-        return replace(self, styles=tuple(change(style) for style in self.styles))
-
-    def guides(self, sizes: list[tuple[int, int]], rotations: bool) -> list[list[Tensor | None]]:
-        """For each style, laid out at one of `sizes`, and each of its copies the guiding channels (1, labels, H, W), or None."""
-        first = self.regions.channels(1, sizes[0])
-        if first is None:
-            return [[None] * (4 if rotations else 1) for _ in sizes]
-        return [turned(first, rotations)] + [turned(first.new_zeros(1, first.shape[1], *size), rotations) for size in sizes[1:]]
-
-    def mean(self, means: list[list[Tensor]]) -> Tensor:
-        """The mean feature of all styles and copies, each style by its share, from that of each copy of each style."""
-        return sum(share * torch.stack(copies).mean(0) for share, copies in zip(self.shares, means, strict=True))
-
-    def pixels(self, label: int | None = None) -> tuple[Tensor, Tensor | None]:
-        """All pixels that may be taken from, (1, 3, 1, N), or one label's, and weights (1, 1, 1, N) by which each style counts as
-        much as its share. A single style is given as it is.
-        """
-        if label is None and len(self.styles) == 1:
-            return self.styles[0], None
-        counts = [style.new_ones(1, 1, *style.shape[-2:]) for style in self.styles]
-        if label is not None:
-            counts[0] = self.regions.share(1, label, self.styles[0].shape[-2:])
-        counts = torch.cat([share * (w / w.sum()).flatten() for share, w in zip(self.shares, counts, strict=True)])
-        pixels = torch.cat([style.flatten(2) for style in self.styles], 2)
-        return pixels[..., None, counts > 0], counts[None, None, None, counts > 0]
-
-
-@torch.no_grad()
-def taken(queries: Tensor, styles: Iterable[Iterable[tuple[Tensor, Tensor]]], shares: Sequence[float]) -> Tensor:
-    """For each of `queries` (M, C) the value of the key that is most like it, (M, D); each style gets its share of the queries.
-
-    `styles` gives for each style its copies' keys (N, C) and values (N, D); only one copy is held at a time.
-    """
-    found, likeness = [], []
-    for copies in styles:
-        best = None
-        for keys, values in copies:
-            index = nearest(queries, keys)
-            similarity = (queries * keys[index]).sum(1)
-            if best is None:
-                best, chosen = similarity, values[index]
-            else:
-                better = similarity > best
-                best, chosen[better] = best.maximum(similarity), values[index[better]]
-        found.append(chosen)
-        likeness.append(best)
-    if len(found) == 1:
-        return chosen
-    which = shared_out(torch.stack(likeness), shares)
-    for k in range(1, len(found)):
-        found[0][which == k] = found[k][which == k]
-    return found[0]
-
-
-@torch.no_grad()
-def rearranged(
-    vgg: VGG, content: Tensor, sources: Sources, params: NNSTParams, carried: Sequence[Tensor] | None = None
-) -> Tensor:
-    """Equation 1: the styles' hypercolumns put where the content's most similar ones are, (1, C, H/4, W/4).
-
-    A rotated copy at a time, so that memory is that of a few hypercolumn maps at any size. Instead of hypercolumns they may have
-    something else `carried` along, (1, D, h/4, w/4) for each style: where they are from, for one.
-    """
-
-    def columns(image: Tensor) -> Tensor:
-        return rows(hypercolumns(extract(vgg, image), quarter(image)))
-
-    def copies(k: int) -> Iterator[tuple[Tensor, Tensor]]:
-        luggage = [None] * len(guides[k]) if carried is None else turned(carried[k], params.rotations)
-        for copy, guide, other in zip(turned(sources.styles[k], params.rotations), guides[k], luggage, strict=True):
-            values = columns(copy)
-            keys = guided(unit(values, centre), None if guide is None else rows(guide))
-            yield keys, values if other is None else rows(other)
-
-    queries, centre = columns(content), None
-    own = queries.mean(0) if params.zero_centre else None
-    if params.zero_centre:
-        centre = sources.mean([[columns(copy).mean(0) for copy in turned(s, params.rotations)] for s in sources.styles])
-    labels = sources.regions.channels(0, quarter(content))
-    queries = guided(unit(queries, own), None if labels is None else rows(labels), params.guidance)
-    guides = sources.guides([quarter(style) for style in sources.styles], params.rotations)
-    found = taken(queries, map(copies, range(len(guides))), sources.shares)
-    return found.T.reshape(1, -1, *quarter(content))
-
-
-def extract(vgg: VGG, image: Tensor) -> dict[str, Tensor]:
-    """Activations of `LAYERS`, in bf16 where that is fast."""
-    with fast_arithmetic(image.device):
-        return vgg(image, LAYERS)
-
-
 def column_loss(vgg: VGG, target: Tensor) -> Callable[[Tensor], Tensor]:
     """Equation 8, plus one: mean cosine distance of a picture's hypercolumns to `target`.
 
@@ -305,51 +182,6 @@ def column_loss(vgg: VGG, target: Tensor) -> Callable[[Tensor], Tensor]:
         return 1 - (product / length.clamp(min=1e-12).sqrt()).mean()
 
     return loss
-
-
-class SplitLoss:
-    """Feature splitting: the sum over layers of the mean centred cosine distance to each vector's nearest style vector.
-
-    Matches are found anew in every call, on grids shifted by draws from `generator`.
-    """
-
-    def __init__(self, vgg: VGG, sources: Sources, params: NNSTParams, generator: torch.Generator):
-        self.vgg, self.generator, self.sources, self.params = vgg, generator, sources, params
-        self.keys: dict[str, list[list[Tensor]]] = {}  # layer -> style -> unit vectors of each rotation, (1, C, H, W)
-        self.guides: dict[str, list[list[Tensor | None]]] = {}  # likewise
-        with torch.no_grad():
-            styles = [[extract(vgg, copy) for copy in turned(s, params.rotations)] for s in sources.styles]
-            for name in LAYERS:
-                maps = [[copy.pop(name) for copy in copies] for copies in styles]
-                centre = 0
-                if params.zero_centre:
-                    centre = sources.mean([[m.float().mean((2, 3), keepdim=True) for m in copies] for copies in maps])
-                self.keys[name] = [[F.normalize(m.float() - centre, dim=1).to(m.dtype) for m in copies] for copies in maps]
-                self.guides[name] = sources.guides([tuple(copies[0].shape[-2:]) for copies in maps], params.rotations)
-
-    def grid(self, features: Tensor, guide: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Vectors (N, C) of (1, C, H, W) on a grid of at most `GRID` positions along the longer side, shifted at random, and what
-        a guide has there.
-        """
-        stride = max(1, max(features.shape[-2:]) // GRID)
-        y, x = (int(torch.randint(min(stride, side), (), generator=self.generator)) for side in features.shape[-2:])
-        return tuple(None if m is None else rows(m[..., y::stride, x::stride]).float() for m in (features, guide))
-
-    def styles(self, name: str) -> Iterator[list[tuple[Tensor, Tensor]]]:
-        """For each style the guided keys of a layer, all its copies together, and the keys themselves."""
-        for copies, guides in zip(self.keys[name], self.guides[name], strict=True):
-            vectors, labels = zip(*map(self.grid, copies, guides), strict=True)
-            keys = torch.cat(vectors)
-            yield [(guided(keys, None if labels[0] is None else torch.cat(labels)), keys)]
-
-    def __call__(self, image: Tensor) -> Tensor:
-        total = image.new_zeros(())
-        for name, features in extract(self.vgg, image).items():
-            queries, labels = self.grid(features, self.sources.regions.channels(0, tuple(features.shape[-2:])))
-            queries = unit(queries, queries.mean(0) if self.params.zero_centre else None)
-            asking = guided(queries.detach(), labels, self.params.guidance)
-            total = total + 1 - (queries * taken(asking, self.styles(name), self.sources.shares)).sum(1).mean()
-        return total
 
 
 def descend(image: Tensor, loss: Callable[[Tensor], Tensor], updates: int, rate: float) -> Iterator[tuple[Tensor, Tensor]]:
@@ -420,140 +252,7 @@ def decode(decoder: Decoder, vgg: VGG, target: Tensor, like: Tensor) -> tuple[Te
     return image[..., : like.shape[-2], : like.shape[-1]].contiguous(), distance
 
 
-class Splitter:
-    """Feature splitting for a decoder: hypercolumns whose layers are taken from the styles each by itself (3.2).
-
-    Layers are compared at their own resolution, or a quarter of the picture's where that is less.
-    """
-
-    def __init__(self, vgg: VGG, sources: Sources, params: NNSTParams, generator: torch.Generator):
-        self.vgg, self.sources, self.params = vgg, sources, params
-        self.styles: dict[
-            str, list[list[tuple[Tensor, Tensor]]]
-        ] = {}  # layer -> style -> guided keys and values of `KEYS` places
-        copies = [[layer_maps(extract(vgg, copy), quarter(copy)) for copy in turned(s, params.rotations)] for s in sources.styles]
-        for name in LAYERS:
-            maps = [[copy.pop(name) for copy in of_style] for of_style in copies]
-            centre = sources.mean([[rows(m).mean(0) for m in of_style] for of_style in maps]) if params.zero_centre else None
-            guides = sources.guides([tuple(of_style[0].shape[-2:]) for of_style in maps], params.rotations)
-            self.styles[name] = []
-            for of_style, labels in zip(maps, guides, strict=True):
-                values = torch.cat([rows(m) for m in of_style])
-                chosen = torch.randperm(len(values), generator=generator)[:KEYS].to(values.device)
-                values, guide = values[chosen], None if labels[0] is None else torch.cat([rows(m) for m in labels])[chosen]
-                self.styles[name].append([(guided(unit(values, centre), guide), values)])
-
-    @torch.no_grad()
-    def __call__(self, image: Tensor) -> Tensor:
-        """(1, C, H / 4, W / 4) for a picture (1, 3, H, W)."""
-        found = {}
-        for name, maps in layer_maps(extract(self.vgg, image), quarter(image)).items():
-            queries, labels = rows(maps), self.sources.regions.channels(0, tuple(maps.shape[-2:]))
-            queries = unit(queries, queries.mean(0) if self.params.zero_centre else None)
-            queries = guided(queries, None if labels is None else rows(labels), self.params.guidance)
-            found[name] = as_map(taken(queries, self.styles[name], self.sources.shares), maps)
-        return hypercolumns(found, quarter(image))
-
-
-# ---- large pictures
-
-
-def enlarged(
-    content: Tensor, painted: Tensor, sources: Sources, params: NNSTParams, generator: torch.Generator
-) -> Iterator[Tensor]:
-    """Section 5, figure 10: `painted` (1, 3, H, W) as large as `content`, put together from patches of the styles' own pixels.
-
-    The picture guides the search for the patches. Like the lightness in Image Analogies [16] its colours are first moved to the
-    styles' mean and covariance. What is given before the last are small pictures on the way.
-    """
-    factor = max(content.shape[-2:]) / max(painted.shape[-2:])
-    styles = sources.changed(lambda style: resize(style, min(params.size, max(style.shape[-2:]))))
-    copies = [copy for style in styles.styles for copy in turned(style, params.rotations)]
-    whole = max(1, round(factor))
-    gap = math.ceil(PATCH * factor / whole)
-    source = side_by_side(copies, gap * whole, whole)
-    # At the size of the source labels would not fit into memory.
-    small = [tuple(-(-side // whole) for side in style.shape[-2:]) for style in styles.styles]
-    inside = side_by_side([copy for size in small for copy in turned(source.new_ones(1, 1, *size), params.rotations)], gap)
-    ours, labels = sources.regions.channels(0, tuple(painted.shape[-2:])), None
-    if ours is not None:
-        labels = ours, side_by_side(list(itertools.chain(*styles.guides(small, params.rotations))), gap), params.guidance
-    side = max(painted.shape[-2:])
-    pixels, counts = sources.changed(lambda style: resize(style, side)).pixels()
-    guide = match_moments(painted, pixels, reference_weights=counts).clamp(0, 1)
-    search = dict(levels=LEVELS, patch=PATCH, rounds=ROUNDS, iterations=SEARCH, radius=RADIUS, generator=generator)
-    for found in patchwork(guide, source, inside, factor, labels=labels, **search):
-        yield found[1].clamp(0, 1)
-    yield paint(source, found[0], tuple(content.shape[-2:]), PAINTED).clamp(0, 1)
-
-
-# ---- colour
-
-
-def coloured(
-    content: Tensor, style: Tensor, painted: Tensor, params: NNSTParams, ours: Tensor | None = None, theirs: Tensor | None = None
-) -> Tensor:
-    """3.5: the painted lightness with the content's colours, moved to the style's statistics; all RGB in [0, 1].
-
-    A style whose A and B hardly vary keeps the painted colours, matched to the style's statistics when the order is the
-    authors' (paper: no colour step at all). `ours`, `theirs` (1, 1, H, W): how much each pixel of content and style counts.
-    """
-    content, style, painted = oklab(content), oklab(style), oklab(painted)
-    lightness = clamp_to(painted[:, :1], style[:, :1])
-    first = params.colour_order == "filter-first"
-    counted = dict(weights=ours, reference_weights=theirs)
-    spread = moments(style[:, 1:], weights=theirs)[1]
-    if (spread.diagonal() if first else spread.abs()).max() < MONOCHROME[params.colour_order]:
-        lab = painted if first else clamp_to(match_moments(torch.cat([lightness, painted[:, 1:]], 1), style, **counted), style)
-    elif first:
-        lab = match_moments(torch.cat([painted[:, :1], filter_along(content[:, 1:], painted[:, :1])], 1), style, **counted)
-    else:
-        colours = filter_along(match_moments(content[:, 1:], style[:, 1:], **counted), lightness)
-        lab = torch.cat([lightness, clamp_to(colours, style[:, 1:])], 1)
-    return rgb(lab).clamp(0, 1)
-
-
-def coloured_by_label(content: Tensor, sources: Sources, painted: Tensor, params: NNSTParams) -> Tensor:
-    """`coloured` with the statistics of all styles; with labels, each label after its own, borders as soft as the masks'."""
-    total, rest, regions = torch.zeros_like(content), torch.ones_like(content[:, :1]), sources.regions
-    for label in regions.shared:
-        here = regions.share(0, label, tuple(content.shape[-2:]))
-        if min(here.mean(), (regions.labels[1] == label).float().mean()) >= LEAST_AREA:
-            style, theirs = sources.pixels(label)
-            total += here * coloured(content, style, painted, params, here, theirs)
-            rest -= here
-    if not regions.shared or rest.max() > 1 / 255:
-        style, theirs = sources.pixels()
-        total += rest * coloured(content, style, painted, params, None, theirs)
-    return total.clamp_(0, 1)
-
-
-def relit(content: Tensor, painted: Tensor) -> Tensor:
-    """The painted lightness with the content's own colours filtered along it."""
-    lightness = oklab(painted)[:, :1]
-    return rgb(torch.cat([lightness, filter_along(oklab(content)[:, 1:], lightness)], 1)).clamp(0, 1)
-
-
-def lightness_only(image: Tensor) -> Tensor:
-    """A picture's Oklab lightness as a grey picture."""
-    return rgb(oklab(image)[:, :1] * image.new_tensor([1.0, 0, 0]).view(1, 3, 1, 1)).clamp(0, 1)
-
-
-def as_light_as(content: Tensor, style: Tensor) -> Tensor:
-    """The style as a grey picture with the mean and deviation of the content's (Gatys et al. 2017)."""
-    grey, reference = lightness_only(content), lightness_only(style)
-    return ((reference - reference.mean()) / (reference.std() + 1e-6) * grey.std() + grey.mean()).clamp(0, 1)
-
-
-def finer(sources: Sources, size: int) -> str:
-    """What to say of styles that are smaller than a result above `LARGEST`."""
-    own = min(max(style.shape[-2:]) for style in sources.styles)
-    if size <= LARGEST or own >= size:
-        return ""
-    return (
-        f"A style picture of {own} px is smaller than this result of {size} px: its brush strokes keep their own pixels, so they "
-        f"come out {size / own:.1f} times finer than at {LARGEST} px; a larger style picture gives broader ones."
-    )
+# ---- the whole
 
 
 def scales(pictures: Iterable[Tensor], params: NNSTParams) -> list[int]:
@@ -574,6 +273,17 @@ def held(loss: Callable[[Tensor], Tensor], before: Tensor | None) -> Callable[[T
         return loss
     wanted, certainty = before.split([3, 1], 1)
     return lambda image: loss(image) + HOLD * (certainty * (image - wanted).square()).mean()
+
+
+def finer(sources: Sources, size: int) -> str:
+    """What to say of styles that are smaller than a result above `LARGEST`."""
+    own = min(max(style.shape[-2:]) for style in sources.styles)
+    if size <= LARGEST or own >= size:
+        return ""
+    return (
+        f"A style picture of {own} px is smaller than this result of {size} px: its brush strokes keep their own pixels, so they "
+        f"come out {size / own:.1f} times finer than at {LARGEST} px; a larger style picture gives broader ones."
+    )
 
 
 def run(
@@ -607,7 +317,7 @@ def run(
         n = len(sides) + params.refeeds * params.splitting + params.iterations * continues
     else:
         n = params.iterations * (len(sides) + params.splitting)
-    n += enlarging * (len(LEVELS) * ROUNDS + 2)
+    n += enlarging * (TURNS + 2)
     i, result = 0, None
     for side in sides:
         c, s = resize(content, side), sources.changed(lambda picture, side=side: resize(picture, side))
@@ -650,7 +360,7 @@ def run(
             yield Step(i, n, f"{params.size} px", picture)
         painted = picture
     finish = {
-        "style": lambda: coloured_by_label(original, s, painted, params),
+        "style": lambda: coloured_by_label(original, s, painted, params.colour_order),
         "painted": lambda: painted,
         "content": lambda: relit(original, painted),
         "luminance": lambda: relit(original, painted),

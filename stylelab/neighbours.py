@@ -1,0 +1,138 @@
+"""Features of a picture replaced by their nearest neighbours among the styles': the targets of NNST (3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .features import VGG
+from .hypercolumns import LAYERS, extract, hypercolumns, layer_maps, quarter
+from .matching import as_map, guided, rows, unit
+from .sources import Sources, taken, turned
+
+GRID = 64  # authors' code: positions a side that feature splitting compares
+KEYS = 4096  # places of a style, in all rotations, that each layer of a result fed in again is compared with
+
+
+class Matching(Protocol):
+    """What of a method's settings says how features are compared."""
+
+    rotations: bool  # of the styles, by 90, 180 and 270 degrees
+    zero_centre: bool  # the mean is subtracted from both sides
+
+    @property
+    def guidance(self) -> float:
+        """What the squared difference of labels weighs where the cosine weighs 1."""
+
+
+@torch.no_grad()
+def rearranged(vgg: VGG, content: Tensor, sources: Sources, params: Matching, carried: Sequence[Tensor] | None = None) -> Tensor:
+    """Equation 1: the styles' hypercolumns put where the content's most similar ones are, (1, C, H/4, W/4).
+
+    A rotated copy at a time, so that memory is that of a few hypercolumn maps at any size. Instead of hypercolumns they may have
+    something else `carried` along, (1, D, h/4, w/4) for each style: where they are from, for one.
+    """
+
+    def columns(image: Tensor) -> Tensor:
+        return rows(hypercolumns(extract(vgg, image), quarter(image)))
+
+    def copies(k: int) -> Iterator[tuple[Tensor, Tensor]]:
+        luggage = [None] * len(guides[k]) if carried is None else turned(carried[k], params.rotations)
+        for copy, guide, other in zip(turned(sources.styles[k], params.rotations), guides[k], luggage, strict=True):
+            values = columns(copy)
+            keys = guided(unit(values, centre), None if guide is None else rows(guide))
+            yield keys, values if other is None else rows(other)
+
+    queries, centre = columns(content), None
+    own = queries.mean(0) if params.zero_centre else None
+    if params.zero_centre:
+        centre = sources.mean([[columns(copy).mean(0) for copy in turned(s, params.rotations)] for s in sources.styles])
+    labels = sources.regions.channels(0, quarter(content))
+    queries = guided(unit(queries, own), None if labels is None else rows(labels), params.guidance)
+    guides = sources.guides([quarter(style) for style in sources.styles], params.rotations)
+    found = taken(queries, map(copies, range(len(guides))), sources.shares)
+    return found.T.reshape(1, -1, *quarter(content))
+
+
+class SplitLoss:
+    """Feature splitting: the sum over layers of the mean centred cosine distance to each vector's nearest style vector.
+
+    Matches are found anew in every call, on grids shifted by draws from `generator`.
+    """
+
+    def __init__(self, vgg: VGG, sources: Sources, params: Matching, generator: torch.Generator):
+        self.vgg, self.generator, self.sources, self.params = vgg, generator, sources, params
+        self.keys: dict[str, list[list[Tensor]]] = {}  # layer -> style -> unit vectors of each rotation, (1, C, H, W)
+        self.guides: dict[str, list[list[Tensor | None]]] = {}  # likewise
+        with torch.no_grad():
+            styles = [[extract(vgg, copy) for copy in turned(s, params.rotations)] for s in sources.styles]
+            for name in LAYERS:
+                maps = [[copy.pop(name) for copy in copies] for copies in styles]
+                centre = 0
+                if params.zero_centre:
+                    centre = sources.mean([[m.float().mean((2, 3), keepdim=True) for m in copies] for copies in maps])
+                self.keys[name] = [[F.normalize(m.float() - centre, dim=1).to(m.dtype) for m in copies] for copies in maps]
+                self.guides[name] = sources.guides([tuple(copies[0].shape[-2:]) for copies in maps], params.rotations)
+
+    def grid(self, features: Tensor, guide: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Vectors (N, C) of (1, C, H, W) on a grid of at most `GRID` positions along the longer side, shifted at random, and what
+        a guide has there.
+        """
+        stride = max(1, max(features.shape[-2:]) // GRID)
+        y, x = (int(torch.randint(min(stride, side), (), generator=self.generator)) for side in features.shape[-2:])
+        return tuple(None if m is None else rows(m[..., y::stride, x::stride]).float() for m in (features, guide))
+
+    def styles(self, name: str) -> Iterator[list[tuple[Tensor, Tensor]]]:
+        """For each style the guided keys of a layer, all its copies together, and the keys themselves."""
+        for copies, guides in zip(self.keys[name], self.guides[name], strict=True):
+            vectors, labels = zip(*map(self.grid, copies, guides), strict=True)
+            keys = torch.cat(vectors)
+            yield [(guided(keys, None if labels[0] is None else torch.cat(labels)), keys)]
+
+    def __call__(self, image: Tensor) -> Tensor:
+        total = image.new_zeros(())
+        for name, features in extract(self.vgg, image).items():
+            queries, labels = self.grid(features, self.sources.regions.channels(0, tuple(features.shape[-2:])))
+            queries = unit(queries, queries.mean(0) if self.params.zero_centre else None)
+            asking = guided(queries.detach(), labels, self.params.guidance)
+            total = total + 1 - (queries * taken(asking, self.styles(name), self.sources.shares)).sum(1).mean()
+        return total
+
+
+class Splitter:
+    """Feature splitting for a decoder: hypercolumns whose layers are taken from the styles each by itself (3.2).
+
+    Layers are compared at their own resolution, or a quarter of the picture's where that is less.
+    """
+
+    def __init__(self, vgg: VGG, sources: Sources, params: Matching, generator: torch.Generator):
+        self.vgg, self.sources, self.params = vgg, sources, params
+        self.styles: dict[
+            str, list[list[tuple[Tensor, Tensor]]]
+        ] = {}  # layer -> style -> guided keys and values of `KEYS` places
+        copies = [[layer_maps(extract(vgg, copy), quarter(copy)) for copy in turned(s, params.rotations)] for s in sources.styles]
+        for name in LAYERS:
+            maps = [[copy.pop(name) for copy in of_style] for of_style in copies]
+            centre = sources.mean([[rows(m).mean(0) for m in of_style] for of_style in maps]) if params.zero_centre else None
+            guides = sources.guides([tuple(of_style[0].shape[-2:]) for of_style in maps], params.rotations)
+            self.styles[name] = []
+            for of_style, labels in zip(maps, guides, strict=True):
+                values = torch.cat([rows(m) for m in of_style])
+                chosen = torch.randperm(len(values), generator=generator)[:KEYS].to(values.device)
+                values, guide = values[chosen], None if labels[0] is None else torch.cat([rows(m) for m in labels])[chosen]
+                self.styles[name].append([(guided(unit(values, centre), guide), values)])
+
+    @torch.no_grad()
+    def __call__(self, image: Tensor) -> Tensor:
+        """(1, C, H / 4, W / 4) for a picture (1, 3, H, W)."""
+        found = {}
+        for name, maps in layer_maps(extract(self.vgg, image), quarter(image)).items():
+            queries, labels = rows(maps), self.sources.regions.channels(0, tuple(maps.shape[-2:]))
+            queries = unit(queries, queries.mean(0) if self.params.zero_centre else None)
+            queries = guided(queries, None if labels is None else rows(labels), self.params.guidance)
+            found[name] = as_map(taken(queries, self.styles[name], self.sources.shares), maps)
+        return hypercolumns(found, quarter(image))
