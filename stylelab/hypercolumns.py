@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -35,7 +35,7 @@ def layer_maps(features: Mapping[str, Tensor], size: tuple[int, int]) -> dict[st
     }
 
 
-def extract(vgg: VGG, image: Tensor) -> dict[str, Tensor]:
-    """Activations of `LAYERS`, in bf16 where that is fast."""
+def extract(vgg: VGG, image: Tensor, layers: Iterable[str] = LAYERS) -> dict[str, Tensor]:
+    """Activations, in bf16 where that is fast."""
     with fast_arithmetic(image.device):
-        return vgg(image, LAYERS)
+        return vgg(image, layers)

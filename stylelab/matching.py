@@ -28,6 +28,21 @@ def rows(features: Tensor) -> Tensor:
     return features[0].flatten(1).T
 
 
+def patch_rows(features: Tensor, side: int) -> Tensor:
+    """The patch of `side` x `side` places around every place of (1, C, H, W), the border repeated: (H * W, C * side**2)."""
+    if side == 1:
+        return rows(features)
+    return F.unfold(F.pad(features, (side // 2,) * 4, mode="replicate"), side)[0].T
+
+
+def overlapped(patches: Tensor, size: tuple[int, int], side: int) -> Tensor:
+    """(1, C, *size) from a patch around every place, (H * W, C * side**2): the mean of what patches over a place say of it."""
+    if side == 1:
+        return patches.T.reshape(1, -1, *size)
+    fold = functools.partial(F.fold, output_size=size, kernel_size=side, padding=side // 2)
+    return fold(patches.T[None]) / fold(patches.new_ones(1, side**2, len(patches)))
+
+
 def unit(vectors: Tensor, centre: Tensor | None = None) -> Tensor:
     """Vectors (N, C) minus `centre` (C,), each scaled to length 1; a zero vector stays zero."""
     return F.normalize(vectors if centre is None else vectors - centre, dim=1)

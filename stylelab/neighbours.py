@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .features import VGG
-from .hypercolumns import LAYERS, extract, hypercolumns, layer_maps, quarter
-from .matching import as_map, guided, rows, unit
+from .hypercolumns import extract, hypercolumns, layer_maps, quarter
+from .matching import as_map, guided, overlapped, patch_rows, rows, unit
 from .sources import Sources, taken, turned
 
 GRID = 64  # authors' code: positions a side that feature splitting compares
@@ -23,6 +23,15 @@ class Matching(Protocol):
 
     rotations: bool  # of the styles, by 90, 180 and 270 degrees
     zero_centre: bool  # the mean is subtracted from both sides
+    split_by: str  # "layers" or "hypercolumns": what `SplitLoss` matches by itself
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """What hypercolumns are made of."""
+
+    @property
+    def side(self) -> int:
+        """Of the square patches of features that are matched, and averaged where they overlap."""
 
     @property
     def guidance(self) -> float:
@@ -34,11 +43,12 @@ def rearranged(vgg: VGG, content: Tensor, sources: Sources, params: Matching, ca
     """Equation 1: the styles' hypercolumns put where the content's most similar ones are, (1, C, H/4, W/4).
 
     A rotated copy at a time, so that memory is that of a few hypercolumn maps at any size. Instead of hypercolumns they may have
-    something else `carried` along, (1, D, h/4, w/4) for each style: where they are from, for one.
+    something else `carried` along, (1, D, h/4, w/4) for each style: where they are from, for one. Patches are compared by the
+    cosine of all their features; what they say of a place is averaged.
     """
 
     def columns(image: Tensor) -> Tensor:
-        return rows(hypercolumns(extract(vgg, image), quarter(image)))
+        return patch_rows(hypercolumns(extract(vgg, image, params.layer_names), quarter(image)), params.side)
 
     def copies(k: int) -> Iterator[tuple[Tensor, Tensor]]:
         luggage = [None] * len(guides[k]) if carried is None else turned(carried[k], params.rotations)
@@ -55,13 +65,14 @@ def rearranged(vgg: VGG, content: Tensor, sources: Sources, params: Matching, ca
     queries = guided(unit(queries, own), None if labels is None else rows(labels), params.guidance)
     guides = sources.guides([quarter(style) for style in sources.styles], params.rotations)
     found = taken(queries, map(copies, range(len(guides))), sources.shares)
-    return found.T.reshape(1, -1, *quarter(content))
+    return overlapped(found, quarter(content), params.side if carried is None else 1)
 
 
 class SplitLoss:
     """Feature splitting: the sum over layers of the mean centred cosine distance to each vector's nearest style vector.
 
-    Matches are found anew in every call, on grids shifted by draws from `generator`.
+    Matches are found anew in every call, on grids shifted by draws from `generator`. Patches are of neighbours on the grid,
+    and as like as their places' mean cosine.
     """
 
     def __init__(self, vgg: VGG, sources: Sources, params: Matching, generator: torch.Generator):
@@ -69,8 +80,8 @@ class SplitLoss:
         self.keys: dict[str, list[list[Tensor]]] = {}  # layer -> style -> unit vectors of each rotation, (1, C, H, W)
         self.guides: dict[str, list[list[Tensor | None]]] = {}  # likewise
         with torch.no_grad():
-            styles = [[extract(vgg, copy) for copy in turned(s, params.rotations)] for s in sources.styles]
-            for name in LAYERS:
+            styles = [[self.maps(copy) for copy in turned(s, params.rotations)] for s in sources.styles]
+            for name in list(styles[0][0]):
                 maps = [[copy.pop(name) for copy in copies] for copies in styles]
                 centre = 0
                 if params.zero_centre:
@@ -78,61 +89,74 @@ class SplitLoss:
                 self.keys[name] = [[F.normalize(m.float() - centre, dim=1).to(m.dtype) for m in copies] for copies in maps]
                 self.guides[name] = sources.guides([tuple(copies[0].shape[-2:]) for copies in maps], params.rotations)
 
+    def maps(self, image: Tensor) -> dict[str, Tensor]:
+        """What is matched by itself: layers at their own resolutions, or all of them as hypercolumns."""
+        found = extract(self.vgg, image, self.params.layer_names)
+        return found if self.params.split_by == "layers" else {"": hypercolumns(found, quarter(image))}
+
     def grid(self, features: Tensor, guide: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Vectors (N, C) of (1, C, H, W) on a grid of at most `GRID` positions along the longer side, shifted at random, and what
-        a guide has there.
+        """(1, C, H, W) on a grid of at most `GRID` positions along the longer side, shifted at random, and what a
+        guide has there, (N, L).
         """
         stride = max(1, max(features.shape[-2:]) // GRID)
         y, x = (int(torch.randint(min(stride, side), (), generator=self.generator)) for side in features.shape[-2:])
-        return tuple(None if m is None else rows(m[..., y::stride, x::stride]).float() for m in (features, guide))
+        return features[..., y::stride, x::stride], None if guide is None else rows(guide[..., y::stride, x::stride])
 
     def styles(self, name: str) -> Iterator[list[tuple[Tensor, Tensor]]]:
         """For each style the guided keys of a layer, all its copies together, and the keys themselves."""
         for copies, guides in zip(self.keys[name], self.guides[name], strict=True):
-            vectors, labels = zip(*map(self.grid, copies, guides), strict=True)
-            keys = torch.cat(vectors)
+            found, labels = zip(*map(self.grid, copies, guides), strict=True)
+            keys = torch.cat([patch_rows(m, self.params.side).float() for m in found])
             yield [(guided(keys, None if labels[0] is None else torch.cat(labels)), keys)]
 
     def __call__(self, image: Tensor) -> Tensor:
-        total = image.new_zeros(())
-        for name, features in extract(self.vgg, image).items():
-            queries, labels = self.grid(features, self.sources.regions.channels(0, tuple(features.shape[-2:])))
+        total, side = image.new_zeros(()), self.params.side
+        for name, features in self.maps(image).items():
+            here, labels = self.grid(features, self.sources.regions.channels(0, tuple(features.shape[-2:])))
+            queries = rows(here).float()
             queries = unit(queries, queries.mean(0) if self.params.zero_centre else None)
-            asking = guided(queries.detach(), labels, self.params.guidance)
-            total = total + 1 - (queries * taken(asking, self.styles(name), self.sources.shares)).sum(1).mean()
+            asking = patch_rows(as_map(queries.detach(), here), side) / side**2
+            found = taken(guided(asking, labels, self.params.guidance), self.styles(name), self.sources.shares)
+            if side > 1:
+                found = unit(rows(overlapped(found, tuple(here.shape[-2:]), side)))
+            total = total + 1 - (queries * found).sum(1).mean()
         return total
 
 
 class Splitter:
-    """Feature splitting for a decoder: hypercolumns whose layers are taken from the styles each by itself (3.2).
+    """Feature splitting at once: hypercolumns whose layers are taken from the styles each by itself (3.2).
 
     Layers are compared at their own resolution, or a quarter of the picture's where that is less.
     """
 
     def __init__(self, vgg: VGG, sources: Sources, params: Matching, generator: torch.Generator):
         self.vgg, self.sources, self.params = vgg, sources, params
-        self.styles: dict[
-            str, list[list[tuple[Tensor, Tensor]]]
-        ] = {}  # layer -> style -> guided keys and values of `KEYS` places
-        copies = [[layer_maps(extract(vgg, copy), quarter(copy)) for copy in turned(s, params.rotations)] for s in sources.styles]
-        for name in LAYERS:
+        # layer -> style -> guided keys and values of `KEYS` places
+        self.styles: dict[str, list[list[tuple[Tensor, Tensor]]]] = {}
+        copies = [[self.maps(copy) for copy in turned(s, params.rotations)] for s in sources.styles]
+        for name in params.layer_names:
             maps = [[copy.pop(name) for copy in of_style] for of_style in copies]
-            centre = sources.mean([[rows(m).mean(0) for m in of_style] for of_style in maps]) if params.zero_centre else None
+            vectors = [[patch_rows(m, params.side) for m in of_style] for of_style in maps]
+            centre = sources.mean([[v.mean(0) for v in of_style] for of_style in vectors]) if params.zero_centre else None
             guides = sources.guides([tuple(of_style[0].shape[-2:]) for of_style in maps], params.rotations)
             self.styles[name] = []
-            for of_style, labels in zip(maps, guides, strict=True):
-                values = torch.cat([rows(m) for m in of_style])
+            for of_style, labels in zip(vectors, guides, strict=True):
+                values = torch.cat(of_style)
                 chosen = torch.randperm(len(values), generator=generator)[:KEYS].to(values.device)
                 values, guide = values[chosen], None if labels[0] is None else torch.cat([rows(m) for m in labels])[chosen]
                 self.styles[name].append([(guided(unit(values, centre), guide), values)])
+
+    def maps(self, image: Tensor) -> dict[str, Tensor]:
+        return layer_maps(extract(self.vgg, image, self.params.layer_names), quarter(image))
 
     @torch.no_grad()
     def __call__(self, image: Tensor) -> Tensor:
         """(1, C, H / 4, W / 4) for a picture (1, 3, H, W)."""
         found = {}
-        for name, maps in layer_maps(extract(self.vgg, image), quarter(image)).items():
-            queries, labels = rows(maps), self.sources.regions.channels(0, tuple(maps.shape[-2:]))
+        for name, maps in self.maps(image).items():
+            queries, labels = patch_rows(maps, self.params.side), self.sources.regions.channels(0, tuple(maps.shape[-2:]))
             queries = unit(queries, queries.mean(0) if self.params.zero_centre else None)
             queries = guided(queries, None if labels is None else rows(labels), self.params.guidance)
-            found[name] = as_map(taken(queries, self.styles[name], self.sources.shares), maps)
+            chosen = taken(queries, self.styles[name], self.sources.shares)
+            found[name] = overlapped(chosen, tuple(maps.shape[-2:]), self.params.side)
         return hypercolumns(found, quarter(image))

@@ -58,6 +58,7 @@ QUICK = {  # method -> knobs that make a job short
 }
 LIVELY = {  # (method, knob) -> what else a job needs before that knob matters
     ("nnst", "refeeds"): {"synthesis": "decoder"},
+    ("nnst", "coarsest"): {"size": 128},
     ("nnst", "seed"): {"size": 128},  # up to 127 px feature splitting compares every position
     ("analogy", "refinement"): {"task": "photo to photo"},
     ("analogy", "match_size"): {"match_size": 128},

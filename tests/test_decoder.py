@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
 from stylelab import neighbours, weights
-from stylelab.errors import WeightsMissing
+from stylelab.errors import BadInput, WeightsMissing
 from stylelab.hypercolumns import LAYERS, hypercolumns, layer_maps, quarter
 from stylelab.losses import gram, gram_difference
 from stylelab.method import drain
@@ -380,10 +380,10 @@ def stages(model, photo, **knobs):
 def test_steps_of_each_synthesis(model, photo):
     sides = ["32 px", "64 px"]
     assert stages(model, photo, synthesis="decoder") == [*sides, *["feature splitting"] * 4, "colour"]
-    assert stages(model, photo, synthesis="decoder", splitting=False) == [sides[0], "colour"]
+    assert stages(model, photo, synthesis="decoder", splitting="none") == [sides[0], "colour"]
     again = [*sides, *["feature splitting"] * 5, "optimisation", "colour"]
     assert stages(model, photo, synthesis="decoder+opt") == again
-    assert stages(model, photo, synthesis="decoder+opt", splitting=False) == [*sides, "optimisation", "colour"]
+    assert stages(model, photo, synthesis="decoder+opt", splitting="none") == [*sides, "optimisation", "colour"]
     assert stages(model, photo) == [*["32 px"] * 2, *["64 px"] * 2, "feature splitting", "colour"]
 
 
@@ -392,9 +392,11 @@ def test_steps_of_each_synthesis(model, photo):
     [
         {"alpha": 1.0},
         {"rotations": False},
-        {"splitting": False},
+        {"splitting": "none"},
         {"zero_centre": False},
         {"content_band": True},
+        {"patch": "3x3"},
+        {"coarsest": "whole"},
         {"colour": "painted"},
     ],
     ids=str,
@@ -404,6 +406,19 @@ def test_shared_knobs_matter_to_the_decoder(turned, model, photo):
     base = dict(size=64, synthesis="decoder")
     plain, other = (drain(nnst.run(model, *pair, METHOD.settings(**base | knobs))).image for knobs in ({}, turned))
     assert (plain - other).abs().mean() > 1e-4
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"layers": "block 3"}, {"split_by": "hypercolumns"}, {"rematch": False}, {"splitting": "always"}],
+    ids=str,
+)
+def test_decoders_say_what_they_cannot_do(asked, model, photo):
+    for synthesis in ("decoder", "decoder+opt"):
+        with pytest.raises(
+            BadInput, match=f"^Decoders .*{next(iter(asked))} = .* or use synthesis = opt|splitting = final or none"
+        ):
+            next(nnst.run(model, photo(64, 64, 1), photo(64, 64, 2), METHOD.settings(size=64, synthesis=synthesis, **asked)))
 
 
 def test_optimising_goes_on_from_the_decoders_result(model, photo):

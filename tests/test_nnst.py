@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from itertools import pairwise
 
 import plain_nnst
@@ -12,11 +14,11 @@ from torch.nn import functional as F
 from stylelab import neighbours
 from stylelab.colour import oklab
 from stylelab.hypercolumns import LAYERS, hypercolumns, quarter
-from stylelab.matching import rows
+from stylelab.matching import overlapped, patch_rows, rows
 from stylelab.method import drain
 from stylelab.methods import nnst
 from stylelab.methods.nnst import METHOD, Model, run, scales
-from stylelab.neighbours import SplitLoss, rearranged
+from stylelab.neighbours import SplitLoss, Splitter, rearranged
 from stylelab.palette import coloured, relit
 from stylelab.sources import Sources
 
@@ -118,7 +120,7 @@ def test_alpha_mixes_the_last_result_into_the_queries(untrained, pair, monkeypat
 
     monkeypatch.setattr(nnst, "rearranged", spy)
     for alpha in (0.0, 0.5, 1.0):
-        painted(untrained(), *pair, size=64, iterations=3, alpha=alpha, splitting=False)
+        painted(untrained(), *pair, size=64, iterations=3, alpha=alpha, splitting="none")
     contents = [nnst.resize(pair[0], side) for side in scales(pair, METHOD.settings(size=64))[-len(seen[0.0]) :]]
     assert all(torch.equal(query, content) for query, content in zip(seen[0.0], contents, strict=True))
     coarse, fine = seen[1.0][:2]
@@ -142,6 +144,8 @@ def test_alpha_mixes_the_last_result_into_the_queries(untrained, pair, monkeypat
         (300, 300, 1024, "64px", [64, 128, 256, 512, 1024]),
         (300, 300, 64, "64px", [64]),
         (300, 300, 100, "64px", [100]),
+        (300, 300, 256, "whole", [256]),
+        (300, 300, 64, "whole", [64]),
     ],
 )
 def test_scales(width, height, size, coarsest, expected):
@@ -173,6 +177,134 @@ def test_the_splitting_grid_is_small_and_moves(height, untrained, photo, coarse_
         assert {int(b - a) for a, b in pairwise(grid) if b - a < 20} <= {stride}
         assert set(grid) <= set(range(height * 20)) and len(grid) >= (height // stride) * (20 // stride)
     assert (len({tuple(grid) for grid in grids}) > 1) == (stride > 1)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 4), (3, 3), (5, 7)], ids=str)
+@pytest.mark.parametrize("side", [1, 3])
+def test_patches_overlap_to_what_they_were_cut_from(size, side):
+    features = torch.rand(1, 4, *size, generator=torch.Generator().manual_seed(0))
+    patches = patch_rows(features, side)
+    assert patches.shape == (size[0] * size[1], 4 * side**2)
+    assert torch.allclose(overlapped(patches, size, side), features, atol=1e-6)
+
+
+def test_overlapping_patches_by_hand():
+    """Three places in a row whose patches say 0, 6 and 12 of every place that they cover."""
+    patches = torch.tensor([0.0, 6.0, 12.0])[:, None].expand(3, 9).contiguous()
+    assert overlapped(patches, (1, 3), 3).flatten().tolist() == [3, 6, 9]
+    assert patch_rows(torch.tensor([[[[1.0, 2.0, 3.0]]]]), 3).tolist() == [[1, 1, 2] * 3, [1, 2, 3] * 3, [2, 3, 3] * 3]
+
+
+def patches_plainly(features):
+    """(H, W, C, 3, 3) of (C, H, W), place by place, the border repeated."""
+    _, height, width = features.shape
+    ys, xs = ([[min(max(i + d, 0), side - 1) for d in (-1, 0, 1)] for i in range(side)] for side in (height, width))
+    return torch.stack([torch.stack([features[:, y][:, :, x] for x in xs]) for y in ys])
+
+
+def averaged_plainly(chosen):
+    """(C, H, W) of what the patches (H, W, C, 3, 3) around each place and its neighbours say of it."""
+    height, width, channels = chosen.shape[:3]
+    found = torch.zeros(channels, height, width)
+    for y, x in itertools.product(range(height), range(width)):
+        said = [
+            chosen[y + i, x + j, :, 1 - i, 1 - j]
+            for i, j in itertools.product((-1, 0, 1), repeat=2)
+            if 0 <= y + i < height and 0 <= x + j < width
+        ]
+        found[:, y, x] = torch.stack(said).mean(0)
+    return found
+
+
+def test_patches_are_matched_whole_and_averaged(untrained, photo, bf16):
+    """Figure 13 (a, c) against a plain restatement, two styles' worth of rotations, with hypercolumns of one layer."""
+    bf16(False)
+    vgg, content, style = untrained(), photo(32, 40, 1), photo(40, 32, 2)
+    params = METHOD.settings(patch="3x3", layers="conv3_1")
+    maps = [hypercolumns(vgg(x, ["conv3_1"]), quarter(x))[0] for x in (content, *(style.rot90(k, (2, 3)) for k in range(4)))]
+    ours, *theirs = map(patches_plainly, maps)
+    queries, keys = ours.flatten(0, 1), torch.cat([copy.flatten(0, 1) for copy in theirs])
+    a, b = ((v - v.mean(0)).flatten(1) for v in (queries, keys))
+    best = F.cosine_similarity(a[:, None], b[None], dim=2).argmax(1)
+    expected = averaged_plainly(keys[best].view(*ours.shape))
+    found = rearranged(vgg, content, Sources((style,)), params)
+    assert ((found[0] - expected).abs() < 1e-6).float().mean() > 0.97  # rounding may break a tie the other way
+    assert (found - rearranged(vgg, content, Sources((style,)), METHOD.settings(layers="conv3_1"))).abs().max() > 1e-3
+
+
+def test_splitting_by_patches_plainly(untrained, photo, bf16):
+    """Each place's patch goes to where its places' mean cosine is largest; the distance is to the mean of what patches say."""
+    bf16(False)
+    vgg, image, style, expected = untrained(), photo(24, 32, 1), photo(32, 24, 2), 0.0
+    for name in LAYERS:
+        a, b = (vgg(x, [name])[name][0] for x in (image, style))
+        a, b = (F.normalize(m - m.mean((1, 2), keepdim=True), dim=0) for m in (a, b))
+        ours, theirs = patches_plainly(a), patches_plainly(b)
+        likeness = torch.einsum("yxcij,uvcij->yxuv", ours, theirs).flatten(2)
+        target = averaged_plainly(theirs.flatten(0, 1)[likeness.argmax(2)])
+        expected += (1 - F.cosine_similarity(a, target, dim=0).mean()).item()
+    split = SplitLoss(vgg, Sources((style,)), METHOD.settings(rotations=False, patch="3x3"), torch.Generator())
+    assert split(image).item() == pytest.approx(expected, rel=1e-3)
+
+
+def test_splitting_by_hypercolumns_plainly(untrained, photo, bf16):
+    """Figure 6 (b): one search for all layers together."""
+    bf16(False)
+    vgg, image, style = untrained(), photo(32, 24, 1), photo(24, 32, 2)
+    a, b = (rows(hypercolumns(vgg(x, LAYERS), quarter(x))) for x in (image, style))
+    expected = (1 - F.cosine_similarity((a - a.mean(0))[:, None], (b - b.mean(0))[None], dim=2).amax(1)).mean().item()
+    params = METHOD.settings(rotations=False, split_by="hypercolumns")
+    assert SplitLoss(vgg, Sources((style,)), params, torch.Generator())(image).item() == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize(("layers", "channels"), [("conv3_1", 16), ("block 3", 48), ("blocks 1-2", 24), ("blocks 1-5", 264)])
+def test_hypercolumns_of_other_layers(layers, channels, untrained, photo, bf16):
+    """A picture of its own style finds itself, and is already there, whatever its features are made of."""
+    bf16(False)
+    vgg, content = untrained(), photo(64, 48, 3)
+    params = METHOD.settings(size=64, layers=layers, coarsest="whole", iterations=1)
+    found = rearranged(vgg, content, Sources((content,)), params)
+    assert found.shape == (1, channels, 16, 12)
+    silent = (found.abs().sum(1) == 0).float().mean().item()  # no direction, so no cosine
+    for split, expected in (("none", silent), ("always", 0)):
+        step = drain(run(Model(vgg), content, content, dataclasses.replace(params, splitting=split)))
+        assert next(iter(step.losses.values())).item() == pytest.approx(expected, abs=1e-4)
+    other = drain(run(Model(vgg), content, photo(64, 48, 4), dataclasses.replace(params, splitting="none", iterations=5)))
+    assert other.losses["hypercolumns"] > 1e-3 and other.image.isfinite().all()
+
+
+def stages_of(vgg, pair, **knobs):
+    """stage -> the names of its losses, how many steps it has."""
+    steps = list(run(Model(vgg), *pair, METHOD.settings(size=64, iterations=3, **knobs)))
+    assert [step.i for step in steps] == list(range(1, steps[-1].n + 1))
+    return [(step.stage, *step.losses) for step in steps[::3]]
+
+
+def test_when_features_are_split(untrained, pair):
+    vgg = untrained()
+    whole, sides = "hypercolumns", ["32 px", "64 px"]
+    assert stages_of(vgg, pair, splitting="none") == [(side, whole) for side in sides]
+    assert stages_of(vgg, pair) == [*((side, whole) for side in sides), ("feature splitting", "splitting")]
+    assert stages_of(vgg, pair, splitting="always") == [(side, "splitting") for side in sides]
+    assert stages_of(vgg, pair, splitting="always", coarsest="whole") == [("64 px", "splitting")]
+
+
+@pytest.mark.parametrize("split_by", ["layers", "hypercolumns"])
+def test_matches_that_are_found_once(split_by, untrained, pair, bf16):
+    """Figure 18 (a, c): the distance to begin with is that to the targets found for the content."""
+    bf16(False)
+    vgg, knobs = untrained(), dict(size=64, iterations=1, splitting="always", coarsest="whole", split_by=split_by, rematch=False)
+    params = METHOD.settings(**knobs)
+    content, style = (nnst.resize(picture, 64) for picture in pair)
+    sources, draws = Sources((style,)), torch.Generator().manual_seed(params.seed)
+    by_layer = Splitter(vgg, sources, params, draws)
+    target = by_layer(content) if split_by == "layers" else rearranged(vgg, content, sources, params)
+    own = hypercolumns(vgg(content, LAYERS), quarter(content))
+    expected = 1 - F.cosine_similarity(own, target).mean()
+    loss = drain(run(Model(vgg), *pair, params)).losses["splitting"]
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-3)
+    anew = drain(run(Model(vgg), *pair, dataclasses.replace(params, rematch=True))).losses["splitting"]
+    assert anew.item() == pytest.approx(SplitLoss(vgg, sources, params, draws)(content).item(), rel=1e-3)
 
 
 def chroma(image):
@@ -212,7 +344,7 @@ def test_content_detail_comes_back_at_each_scale(untrained, photo, monkeypatch):
     monkeypatch.setattr(nnst, "descend", spy)
     content = photo(64, 64, 5)
     for band in (False, True):
-        painted(untrained(), content, photo(64, 64, 6), size=64, content_band=band, iterations=1, splitting=False)
+        painted(untrained(), content, photo(64, 64, 6), size=64, content_band=band, iterations=1, splitting="none")
     assert (starts[True][-1] - content).abs().mean() < 0.5 * (starts[False][-1] - content).abs().mean()
 
 

@@ -49,7 +49,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -57,8 +57,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .. import weights
-from ..errors import WeightsMissing
-from ..features import SMALLEST_SIDE, VGG, load_extractor
+from ..errors import BadInput, WeightsMissing
+from ..features import SMALLEST_SIDE, VGG, layer_names, load_extractor
 from ..hypercolumns import LAYERS, extract, hypercolumns, quarter
 from ..images import resize
 from ..method import Input, Method, Params, Step, knob
@@ -74,6 +74,12 @@ from ..sources import Sources
 ADAM = dict(lr=2e-3, betas=(0.9, 0.999))  # 3.4
 PYRAMID_LEVELS = 8  # 3.4
 LARGEST = 1024  # px, long side that pixels are optimised at; section 5: beyond it the field is enlarged
+LAYER_SETS = {  # 3.1; figures 16 and 17
+    "blocks 1-4": LAYERS,
+    **{f"blocks 1-{blocks}": layer_names("vgg16", blocks) for blocks in (2, 3, 5)},
+    **{f"block {block}": tuple(name for name in layer_names("vgg16") if name[4] == str(block)) for block in range(1, 6)},
+    **{name: (name,) for name in layer_names("vgg16")},
+}
 HOLD = 10.0  # weight of the mean squared difference to a clip's last keyframe
 
 
@@ -111,10 +117,12 @@ class NNSTParams(Params):
     )
     iterations: int = knob(200, "Updates per scale", 1, 500, step=1, help="Adam updates at each scale, and again when splitting.")
     rotations: bool = knob(True, "Rotations", help="Also match the style turned by 90, 180 and 270 degrees.")
-    splitting: bool = knob(
-        True,
+    splitting: str = knob(
+        "final",
         "Feature splitting",
-        help="Finish by matching every layer by itself after each update: sharper, more varied strokes.",
+        choices=("final", "always", "none"),
+        help="Match every layer by itself, anew after each update: sharper, more varied strokes. final: after the last scale; "
+        "always: at every scale instead, where α then has no part.",
     )
     style2_weight: float = knob(
         1.0, "Second style's weight", 0.0, 4.0, step=0.05, help="Its share of the picture, where the first style's is 1."
@@ -138,8 +146,35 @@ class NNSTParams(Params):
     coarsest: str = knob(
         "eighth",
         "Coarsest scale",
-        choices=("eighth", "64px"),
-        help="Where the coarse-to-fine scales begin; each is twice the one before.",
+        choices=("eighth", "64px", "whole"),
+        help="Where the coarse-to-fine scales begin; each is twice the one before. whole: one scale only.",
+        advanced=True,
+    )
+    layers: str = knob(
+        "blocks 1-4",
+        "Layers",
+        choices=tuple(LAYER_SETS),
+        help="Which layers of the network features are made of. Decoders know those of blocks 1-4 only.",
+        advanced=True,
+    )
+    patch: str = knob(
+        "1x1",
+        "Patches",
+        choices=("1x1", "3x3"),
+        help="Match places by themselves, or with their neighbours; what overlapping patches say is averaged.",
+        advanced=True,
+    )
+    split_by: str = knob(
+        "layers",
+        "Split by",
+        choices=("layers", "hypercolumns"),
+        help="What feature splitting matches by itself. hypercolumns, all layers together, is not for decoders.",
+        advanced=True,
+    )
+    rematch: bool = knob(
+        True,
+        "Match anew",
+        help="Feature splitting finds its matches anew after each update instead of once. Decoders always do.",
         advanced=True,
     )
     content_band: bool = knob(
@@ -164,24 +199,52 @@ class NNSTParams(Params):
         """What the squared difference of labels weighs where the cosine weighs 1 (section 5: w_guide / w_cos)."""
         return self.guidance_weight / (1 - self.guidance_weight)
 
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        return LAYER_SETS[self.layers]
 
-def column_loss(vgg: VGG, target: Tensor) -> Callable[[Tensor], Tensor]:
+    @property
+    def side(self) -> int:
+        """Of the patches that are matched."""
+        return int(self.patch[0])
+
+    def decodable(self) -> None:
+        """Raises BadInput where decoders would have to do what only updates of pixels can."""
+        for name, known in {"layers": "blocks 1-4", "split_by": "layers", "rematch": True}.items():
+            if getattr(self, name) != known:
+                raise BadInput(f"Decoders only work with {name} = {str(known).lower()}: leave it so, or use synthesis = opt.")
+        if self.splitting == "always":
+            raise BadInput("Decoders split features at the last scale only: use splitting = final or none, or synthesis = opt.")
+
+
+def column_loss(vgg: VGG, target: Tensor, layers: Sequence[str] = LAYERS) -> Callable[[Tensor], Tensor]:
     """Equation 8, plus one: mean cosine distance of a picture's hypercolumns to `target`.
 
     The hypercolumns are not put together: products and lengths are summed layer by layer, which takes half the time.
     """
     size = target.shape[-2:]
-    parts = F.normalize(target, dim=1).split([vgg.channels(name) for name in LAYERS], 1)
+    parts = F.normalize(target, dim=1).split([vgg.channels(name) for name in layers], 1)
 
     def loss(image: Tensor) -> Tensor:
         product = length = 0
-        for part, features in zip(parts, extract(vgg, image).values(), strict=True):
+        for part, features in zip(parts, extract(vgg, image, layers).values(), strict=True):
             layer = F.interpolate(features.float(), size=size, mode="bilinear")
             product = product + (layer * part).sum(1) / layer.shape[1]
             length = length + layer.square().sum(1) / layer.shape[1] ** 2
         return 1 - (product / length.clamp(min=1e-12).sqrt()).mean()
 
     return loss
+
+
+def splitting_loss(
+    vgg: VGG, picture: Tensor, sources: Sources, params: NNSTParams, generator: torch.Generator
+) -> Callable[[Tensor], Tensor]:
+    """What feature splitting descends from `picture`: matches that follow it, or those that it has now."""
+    if params.rematch:
+        return SplitLoss(vgg, sources, params, generator)
+    at_once = Splitter(vgg, sources, params, generator) if params.split_by == "layers" else None
+    target = rearranged(vgg, picture, sources, params) if at_once is None else at_once(picture)
+    return column_loss(vgg, target, params.layer_names)
 
 
 def descend(image: Tensor, loss: Callable[[Tensor], Tensor], updates: int, rate: float) -> Iterator[tuple[Tensor, Tensor]]:
@@ -259,7 +322,7 @@ def scales(pictures: Iterable[Tensor], params: NNSTParams) -> list[int]:
     """Long sides, coarse to fine, up to `params.size` or `LARGEST`, without those that leave a picture a short side under 16."""
     narrowest = min(min(x.shape[-2:]) / max(x.shape[-2:]) for x in pictures)
     last = min(params.size, LARGEST)
-    first = last / 8 if params.coarsest == "eighth" else min(64, last)
+    first = {"eighth": last / 8, "64px": min(64, last), "whole": last}[params.coarsest]
     sides, side = [], float(last)
     while side >= first:
         sides.append(round(side))
@@ -304,6 +367,9 @@ def run(
     """
     generator = torch.Generator().manual_seed(params.seed)
     decodes, continues, vgg = params.synthesis != "opt", params.synthesis == "decoder+opt", model.extractor(params.synthesis)
+    if decodes:
+        params.decodable()
+    splits, always = params.splitting == "final", params.splitting == "always"
     original = resize(content, params.size)
     weighted = ((style, 1.0), (style2, params.style2_weight), (style3, params.style3_weight))
     sources = Sources.of(weighted, Regions(content_mask, style_mask))
@@ -314,9 +380,9 @@ def run(
     sides = scales((content, *sources.styles), params)
     enlarging = params.size > LARGEST
     if decodes:
-        n = len(sides) + params.refeeds * params.splitting + params.iterations * continues
+        n = len(sides) + params.refeeds * splits + params.iterations * continues
     else:
-        n = params.iterations * (len(sides) + params.splitting)
+        n = params.iterations * (len(sides) + splits)
     n += enlarging * (TURNS + 2)
     i, result = 0, None
     for side in sides:
@@ -331,14 +397,17 @@ def run(
         if decodes:
             updates = [decode(model.decoder(side), vgg, rearranged(vgg, eighths(query), s, params), c)]
         else:
-            target = held(column_loss(vgg, rearranged(vgg, query, s, params)), last)
-            updates = descend(start, target, params.iterations, params.learning_rate)
+            if always:
+                goal = splitting_loss(vgg, query, s, params, generator)
+            else:
+                goal = column_loss(vgg, rearranged(vgg, query, s, params), params.layer_names)
+            updates = descend(start, held(goal, last), params.iterations, params.learning_rate)
         for result, loss in updates:
             i += 1
             if i < n:
-                yield Step(i, n, f"{side} px", result.clamp(0, 1), {"hypercolumns": loss})
-    painted, losses = result, {"hypercolumns": loss}
-    if decodes and params.splitting:
+                yield Step(i, n, f"{side} px", result.clamp(0, 1), {"splitting" if always else "hypercolumns": loss})
+    painted, losses = result, {"splitting" if always else "hypercolumns": loss}
+    if decodes and splits:
         splitter = Splitter(vgg, s, params, generator)
         for _ in range(params.refeeds):
             again = painted if last is None else torch.lerp(painted, last[:, :3], last[:, 3:])
@@ -346,11 +415,14 @@ def run(
             i, losses = i + 1, {"splitting": loss}
             if i < n:
                 yield Step(i, n, "feature splitting", painted, losses)
-    if continues or (params.splitting and not decodes):
-        goal = SplitLoss(vgg, s, params, generator) if params.splitting else column_loss(vgg, rearranged(vgg, query, s, params))
+    if continues or (splits and not decodes):
+        if splits:
+            goal = splitting_loss(vgg, painted, s, params, generator)
+        else:
+            goal = column_loss(vgg, rearranged(vgg, query, s, params))
         updates = descend(painted, held(goal, last), params.iterations, params.learning_rate)
         for painted, loss in updates:
-            i, losses = i + 1, {"splitting" if params.splitting else "hypercolumns": loss}
+            i, losses = i + 1, {"splitting" if splits else "hypercolumns": loss}
             if i < n:
                 yield Step(i, n, "optimisation" if decodes else "feature splitting", painted.clamp(0, 1), losses)
     painted = painted.clamp(0, 1)
