@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import sys
 from pathlib import Path
@@ -11,25 +12,80 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from . import examples, job
+from .examples.masks import mask
+from .features import layer_names
 
 CELL = 300  # pixels, each picture's long side on a sheet
 CAPTION = 22
+WIDEST = 9  # pictures in a row of a sheet, the rest goes under them
 QUALITY = 88
 
-# method -> sheet -> caption -> knobs, and under "show" the name of an extra where the result is not wanted; each sheet shows
-# content, style, then a column per entry, for every pair of `SHEET_PAIRS`
+# NNST's supplement begins at Chen & Schmidt 2016 and ends at its own method without final phase and colour step. Here both have
+# NNST's rotations and cosine loss, as only the named decisions are compared.
+UNCOLOURED = {"show": "uncoloured"}
+MATCHED_ONCE = {"splitting": "none", **UNCOLOURED}
+CHEN_SCHMIDT = {"layers": "conv3_1", "patch": "3x3", "zero_centre": False, "coarsest": "whole", **MATCHED_ONCE}
+SIMPLIFIED = {"splitting": "always", **UNCOLOURED}
+
+# method -> sheet -> caption -> knobs, under "show" the name of an extra where the result is not wanted, and "masked" where the
+# pictures' label maps are given; each sheet shows content, style, then a column per entry, for every pair of `SHEET_PAIRS`
 SHEETS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
     "nnst": {
         "figure5-zero-centring": {
-            "no centring, no colour step": {"zero_centre": False, "colour": "painted"},
+            "no centring, no colour step": {"zero_centre": False, **UNCOLOURED},
             "no centring": {"zero_centre": False},
             "NNST": {},
-            "no colour step": {"colour": "painted"},
+            "no colour step": UNCOLOURED,
         },
-        "figure6-feature-splitting": {"no splitting": {"splitting": False}, "NNST": {}},
-        "figure8-degree-of-stylisation": {"alpha = 0": {"alpha": 0.0}, "alpha = 0.25": {}, "alpha = 1": {"alpha": 1.0}},
+        "figure6-feature-splitting": {
+            "no final phase (a)": {"splitting": "none"},
+            "hypercolumns, anew (b)": {"split_by": "hypercolumns"},
+            "NNST (c)": {},
+        },
+        "figure7-colour": {
+            "as painted (a)": UNCOLOURED,
+            "with the colour step (b)": {},
+            "its middle: colours filtered": {"colour": "content"},
+        },
+        "figure8-degree-of-stylisation": {
+            "alpha = 0": {"alpha": 0.0},
+            "alpha = 0.25": {},
+            "alpha = 1": {"alpha": 1.0},
+            "alpha = 0.25, no colour step": UNCOLOURED,
+        },
+        "figure11-guidance": {"unguided": {}, "guided": {"masked": True}},
+        "figure12-design-decisions": {"after Chen & Schmidt (a)": CHEN_SCHMIDT, "simplified NNST (b)": SIMPLIFIED},
+        "figure13-patches": {
+            "C & S, 3x3 (a)": CHEN_SCHMIDT,
+            "C & S, 1x1 (b)": CHEN_SCHMIDT | {"patch": "1x1"},
+            "NNST, 3x3 (c)": SIMPLIFIED | {"patch": "3x3"},
+            "NNST, 1x1 (d)": SIMPLIFIED,
+        },
+        "figure14-scales": {
+            "C & S, one scale (a)": CHEN_SCHMIDT | {"patch": "1x1"},
+            "C & S, scales (b)": CHEN_SCHMIDT | {"patch": "1x1", "coarsest": "eighth"},
+            "NNST, one scale (c)": SIMPLIFIED | {"coarsest": "whole"},
+            "NNST, scales (d)": SIMPLIFIED,
+        },
+        "figure15-zero-centring": {
+            "C & S, cosine (a)": CHEN_SCHMIDT | {"patch": "1x1", "coarsest": "eighth"},
+            "C & S, centred (b)": MATCHED_ONCE | {"layers": "conv3_1"},
+            "NNST, cosine (c)": SIMPLIFIED | {"zero_centre": False},
+            "NNST, centred (d)": SIMPLIFIED,
+        },
+        "figure16-single-layers": {name: MATCHED_ONCE | {"layers": name} for name in layer_names("vgg16")},
+        "figure17-blocks-and-depths": {
+            **{f"block {block}": MATCHED_ONCE | {"layers": f"block {block}"} for block in range(1, 6)},
+            **{f"blocks 1-{depth}": MATCHED_ONCE | {"layers": f"blocks 1-{depth}"} for depth in range(2, 6)},
+        },
+        "figure18-matching": {
+            "hypercolumns, once (a)": MATCHED_ONCE | {"layers": "blocks 1-4"},
+            "hypercolumns, anew (b)": SIMPLIFIED | {"split_by": "hypercolumns"},
+            "layers, once (c)": SIMPLIFIED | {"rematch": False},
+            "layers, anew (d)": SIMPLIFIED,
+        },
         "rotations": {"no rotations": {"rotations": False}, "NNST": {}},
-        "colour": {mode: {"colour": mode} for mode in ("style", "painted", "content", "luminance")},
+        "colour": {"style": {}, "painted": UNCOLOURED, **{mode: {"colour": mode} for mode in ("content", "luminance")}},
     },
     "analogy": {
         "figure5-both-directions-and-deconvolution": {
@@ -103,6 +159,7 @@ SHEET_PAIRS = {  # for a sheet or a method; "": where there are none of their ow
     "analogy": [("Coffee", "Crimson cup"), ("Rocket", "Painted launch")],
     "dtp": [("Pagoda", "City lights"), ("Rocket", "Sunset")],
     "oeft": [("Cat", "Ginger cat"), ("Cat", "Siamese cat")],
+    "figure11-guidance": [("Dahlia", "Crimson cup"), ("Coffee", "Yellow dahlia")],
     "ten-pairs-self-decision": [*itertools.product(["Cat"], CATS), *itertools.combinations(CATS, 2)],
 }
 EXTRA = {"analogy": "b", "dtp": "global_colour"}  # method -> the extra that its README picture shows beside the result
@@ -131,9 +188,18 @@ def sheet(rows: list[list[tuple[str, Image.Image]]]) -> Image.Image:
     return page
 
 
-def inputs(content: str, style: str) -> list[tuple[str, Image.Image]]:
-    """The two left-most cells of a row."""
-    return [(name, Image.open(path)) for name, path in zip((content, style), examples.files(content, style), strict=True)]
+def inputs(content: str, style: str, masked: bool = False) -> list[tuple[str, Image.Image]]:
+    """The left-most cells of a row: the two pictures, and their label maps where they are used."""
+    pictures = [(name, Image.open(path)) for name, path in zip((content, style), examples.files(content, style), strict=True)]
+    return pictures + [(f"{name}, labels", mask(name)) for name in (content, style) if masked]
+
+
+@functools.cache  # sheets share some of their columns
+def result_of(name: str, content: str, style: str, preset: str, size: int, masked: bool = False, **knobs: Any) -> job.Result:
+    """A job on a pair of examples; `masked`: with their label maps."""
+    print(f"{name}: {content}, {style}, {knobs or preset}{', with label maps' * masked}", file=sys.stderr, flush=True)
+    masks = dict(content_mask=mask(content), style_mask=mask(style)) if masked else {}
+    return job.stylize(name, *examples.files(content, style), preset=preset, size=size, **masks, **knobs)
 
 
 def main(argv: list[str]) -> int:
@@ -148,8 +214,7 @@ def main(argv: list[str]) -> int:
 
         def made(content: str, style: str, name: str = name, show: str = "", **knobs: Any) -> list[Image.Image]:
             """The result, or the extra to show, and the method's second result if it has one."""
-            print(f"{name}: {content}, {style}, {knobs or args.preset}", file=sys.stderr, flush=True)
-            result = job.stylize(name, *examples.files(content, style), preset=args.preset, size=args.size, **knobs)
+            result = result_of(name, content, style, args.preset, args.size, **dict(sorted(knobs.items())))
             second = [result.extras[EXTRA[name]]] if name in EXTRA else []
             return [result.extras[show] if show else result.image, *second]
 
@@ -166,9 +231,10 @@ def main(argv: list[str]) -> int:
         if args.sheets:
             args.sheets.mkdir(parents=True, exist_ok=True)
             for title, columns in SHEETS.get(name, {}).items():
-                rows = [
-                    inputs(*pair) + [(caption, made(*pair, **knobs)[0]) for caption, knobs in columns.items()]
-                    for pair in SHEET_PAIRS.get(title, SHEET_PAIRS.get(name, SHEET_PAIRS[""]))
-                ]
+                rows, masked = [], any(knobs.get("masked") for knobs in columns.values())
+                for pair in SHEET_PAIRS.get(title, SHEET_PAIRS.get(name, SHEET_PAIRS[""])):
+                    cells = [(caption, made(*pair, **knobs)[0]) for caption, knobs in columns.items()]
+                    cells = inputs(*pair, masked) + cells
+                    rows += [cells[i : i + WIDEST] for i in range(0, len(cells), WIDEST)]
                 sheet(rows).save(args.sheets / f"{name}-{title}.jpg", quality=QUALITY)
     return 0
