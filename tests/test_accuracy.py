@@ -254,7 +254,17 @@ def test_labels_that_leak_by_hand(untrained, photo):
     sources = Sources((content,), regions=Regions(halves, 1 - halves))
     settings = [METHODS["nnst"].settings(guidance_weight=weight, rotations=False) for weight in guidance.GUIDANCE]
     free, kept = (guidance.leaks(untrained(), content, sources, params) for params in settings)
-    assert free == [(1.0, 1.0)] * 2 and kept == [(0.0, 0.0)] * 2
+    assert free == [(1.0, 1.0)] * 3 and kept == [(0.0, 0.0)] * 3
+
+
+def test_pixels_of_a_place_that_is_mostly_of_another_label(untrained, photo):
+    """A strip of five columns of pixels, a place and a quarter: the fifth goes with what covers most of its place."""
+    strip = ((torch.arange(64) >= 24) & (torch.arange(64) < 29)).long().expand(1, 1, 64, 64)
+    content = photo(64, 64, 1)
+    sources = Sources((content,), regions=Regions(strip, strip))
+    params = METHODS["nnst"].settings(guidance_weight=0.9, rotations=False)
+    found = guidance.leaks(untrained(), content, sources, params)
+    assert found == [(0.0, 0.0), (pytest.approx(1 / 64), pytest.approx(1 / 5)), (0.0, 0.0)]
 
 
 def test_the_table_of_labels_leaves_out_pairs_without_any(photos, untrained, monkeypatch, capsys):
