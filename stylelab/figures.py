@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import itertools
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -235,6 +236,7 @@ def main(argv: list[str]) -> int:
                 for pair in SHEET_PAIRS.get(title, SHEET_PAIRS.get(name, SHEET_PAIRS[""])):
                     cells = [(caption, made(*pair, **knobs)[0]) for caption, knobs in columns.items()]
                     cells = inputs(*pair, masked) + cells
-                    rows += [cells[i : i + WIDEST] for i in range(0, len(cells), WIDEST)]
+                    wide = math.ceil(len(cells) / math.ceil(len(cells) / WIDEST))
+                    rows += [cells[i : i + wide] for i in range(0, len(cells), wide)]
                 sheet(rows).save(args.sheets / f"{name}-{title}.jpg", quality=QUALITY)
     return 0

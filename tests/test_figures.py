@@ -65,4 +65,4 @@ def test_sheets(tmp_path, monkeypatch):
         assert np.array_equal(knobs["style_mask"], mask(name))
     cell, height = figures.CELL, figures.CELL + figures.CAPTION
     assert Image.open(tmp_path / "nnst-figure11-guidance.jpg").size == (8 * cell, 2 * height)
-    assert Image.open(tmp_path / "nnst-many.jpg").size == (9 * cell, 4 * height)
+    assert Image.open(tmp_path / "nnst-many.jpg").size == (7 * cell, 4 * height)

@@ -24,6 +24,10 @@ Where we leave the paper, or it leaves us the choice:
 - The colour filter is the authors' (3 x 3, five rounds), and colour is handled in Oklab, as their code does; "lightness" is
   its L. The paper filters before matching statistics, the code after: `colour_order`.
 - The `compact` weights have VGG-19's shape; the layers taken from them are VGG-16's by name, without conv3_4.
+- The supplement's design decisions (figures 6 and 12 to 18) are the knobs `layers`, `patch`, `coarsest`, `splitting`, `split_by`
+  and `rematch`; their columns stand in `figures.SHEETS`. What Chen & Schmidt do otherwise (squared error, no rotations) is no knob.
+  The border is repeated for 3 x 3 patches, and in feature splitting a patch is of neighbours on the grid. With `splitting`
+  "always" each scale begins from the last one's result and is matched as it is, whatever alpha.
 - Labels: the guiding weights are the paper's, 0.5 each. Half of a border place is the label that has most of it, so that soft
   borders do not let labels mix. A label that the style lacks takes from anywhere; one mask alone says what is used, or what
   changes, see `Regions`. Each label is coloured after its own places' statistics (the paper is silent).
