@@ -25,7 +25,7 @@ Where we leave the paper, or it leaves us the choice:
   its L. The paper filters before matching statistics, the code after: `colour_order`.
 - The `compact` weights have VGG-19's shape; the layers taken from them are VGG-16's by name, without conv3_4.
 - The supplement's design decisions (figures 6 and 12 to 18) are the knobs `layers`, `patch`, `coarsest`, `splitting`, `split_by`
-  and `rematch`; their columns stand in `figures.SHEETS`. What Chen & Schmidt do otherwise (squared error, no rotations) is no knob.
+  and `rematch`; their columns stand in `figures.SHEETS`. What else Chen & Schmidt do (squared error, no rotations) is not.
   The border is repeated for 3 x 3 patches, and in feature splitting a patch is of neighbours on the grid. With `splitting`
   "always" each scale begins from the last one's result and is matched as it is, whatever alpha.
 - Labels: the guiding weights are the paper's, 0.5 each. Half of a border place is the label that has most of it, so that soft
