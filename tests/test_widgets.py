@@ -1,5 +1,6 @@
 """What the page's own components make of what browsers and callers send."""
 
+import dataclasses
 import io
 
 import gradio as gr
@@ -10,7 +11,8 @@ from gradio.data_classes import FileData
 from PIL import Image
 
 from stylelab import images
-from stylelab.ui.widgets import CANVAS_SIDE, Painting, Photo
+from stylelab.method import knob
+from stylelab.ui.widgets import CANVAS_SIDE, SHOWN, Painting, Photo, widget
 
 
 @pytest.fixture
@@ -78,3 +80,11 @@ def test_a_canvas_has_the_picture_and_no_paint(size, shown, painting):
         assert image.size == shown and image.getpixel((9, 9))[0] > 250
     assert data.layers == [] and data.composite is None
     assert painting.postprocess(None) is None
+
+
+@pytest.mark.parametrize(("count", "kind"), [(2, gr.Radio), (SHOWN, gr.Radio), (SHOWN + 1, gr.Dropdown)])
+def test_many_choices_are_a_list_to_open(count, kind):
+    words = [f"choice {k}" for k in range(count)]
+    declared = dataclasses.make_dataclass("Made", [("choice", str, knob(words[0], "Choice", choices=words))])
+    made = widget(dataclasses.fields(declared)[0], words[1], "made")
+    assert type(made) is kind and [value for _, value in made.choices] == words and made.value == words[1]

@@ -97,6 +97,9 @@ def picture(declared: Input, elem_id: str) -> list[gr.components.Component]:
 INPUTS = {"mask": mask, "picture": picture}  # kind of `Input` -> its components; the first that is not empty counts
 
 
+SHOWN = 9  # choices of a knob that are all on the page; more are a list to open
+
+
 def widget(declared: Field, value: Any, elem_id: str) -> gr.components.Component:
     """The component for a knob: checkbox, choice, seed box or slider."""
     meta = declared.metadata
@@ -104,7 +107,7 @@ def widget(declared: Field, value: Any, elem_id: str) -> gr.components.Component
     if isinstance(declared.default, bool):
         return gr.Checkbox(**common)
     if meta["choices"]:
-        return gr.Radio(list(meta["choices"]), **common)
+        return (gr.Radio if len(meta["choices"]) <= SHOWN else gr.Dropdown)(list(meta["choices"]), **common)
     if declared.name == "seed":
         return gr.Number(minimum=meta["low"], maximum=meta["high"], precision=0, **common)
     return gr.Slider(meta["low"], meta["high"], step=meta["step"], **common)
