@@ -1,8 +1,8 @@
-"""Features of a picture replaced by their nearest neighbours among the styles': the targets of NNST (3.2)."""
+"""Features replaced by their nearest neighbours among the styles', and how far a picture is from them (NNST 3.2 and 3.4)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .features import VGG
-from .hypercolumns import extract, hypercolumns, layer_maps, quarter
+from .hypercolumns import LAYERS, extract, hypercolumns, layer_maps, quarter
 from .matching import as_map, guided, overlapped, patch_rows, rows, unit
 from .sources import Sources, taken, turned
 
@@ -23,7 +23,8 @@ class Matching(Protocol):
 
     rotations: bool  # of the styles, by 90, 180 and 270 degrees
     zero_centre: bool  # the mean is subtracted from both sides
-    split_by: str  # "layers" or "hypercolumns": what `SplitLoss` matches by itself
+    split_by: str  # "layers" or "hypercolumns": what feature splitting matches by itself
+    rematch: bool  # feature splitting finds its matches anew in every update
 
     @property
     def layer_names(self) -> tuple[str, ...]:
@@ -160,3 +161,33 @@ class Splitter:
             chosen = taken(queries, self.styles[name], self.sources.shares)
             found[name] = overlapped(chosen, tuple(maps.shape[-2:]), self.params.side)
         return hypercolumns(found, quarter(image))
+
+
+def column_loss(vgg: VGG, target: Tensor, layers: Sequence[str] = LAYERS) -> Callable[[Tensor], Tensor]:
+    """Equation 8, plus one: mean cosine distance of a picture's hypercolumns to `target`.
+
+    The hypercolumns are not put together: products and lengths are summed layer by layer, which takes half the time.
+    """
+    size = target.shape[-2:]
+    parts = F.normalize(target, dim=1).split([vgg.channels(name) for name in layers], 1)
+
+    def loss(image: Tensor) -> Tensor:
+        product = length = 0
+        for part, features in zip(parts, extract(vgg, image, layers).values(), strict=True):
+            layer = F.interpolate(features.float(), size=size, mode="bilinear")
+            product = product + (layer * part).sum(1) / layer.shape[1]
+            length = length + layer.square().sum(1) / layer.shape[1] ** 2
+        return 1 - (product / length.clamp(min=1e-12).sqrt()).mean()
+
+    return loss
+
+
+def splitting_loss(
+    vgg: VGG, picture: Tensor, sources: Sources, params: Matching, generator: torch.Generator
+) -> Callable[[Tensor], Tensor]:
+    """What feature splitting descends from `picture`: matches that follow it, or those that it has now."""
+    if params.rematch:
+        return SplitLoss(vgg, sources, params, generator)
+    at_once = Splitter(vgg, sources, params, generator) if params.split_by == "layers" else None
+    target = rearranged(vgg, picture, sources, params) if at_once is None else at_once(picture)
+    return column_loss(vgg, target, params.layer_names)

@@ -13,7 +13,7 @@ FLOORS = (
     {"images", "memory", "method", "precision", "pyramid", "colour", "bilateral", "regions", "weights", "examples"},
     {"features", "flow", "matching", "nets", "video"},
     {"losses", "hypercolumns", "sources"},
-    {"metrics", "neighbours", "palette"},
+    {"metrics", "neighbours", "decoding", "palette"},
     {"inversion", "patchpainting"},
     {"methods", "train"},
     {"job"},
@@ -122,7 +122,7 @@ QUIET = [
     name
     for name in SOURCES
     if room(name) in {"methods", "nets", "features", "matching", "losses", "colour", "bilateral", "pyramid", "regions"}
-    or room(name) in {"hypercolumns", "sources", "neighbours", "palette", "patchpainting"}
+    or room(name) in {"hypercolumns", "sources", "neighbours", "decoding", "palette", "patchpainting"}
 ]
 
 

@@ -52,25 +52,23 @@ stage compares stale features at 512 px, and some sizes and every CPU fail.
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from .. import weights
+from ..decoding import Model, decode, eighths
 from ..errors import BadInput, WeightsMissing
-from ..features import SMALLEST_SIDE, VGG, layer_names, load_extractor
-from ..hypercolumns import LAYERS, extract, hypercolumns, quarter
+from ..features import SMALLEST_SIDE, layer_names, load_extractor
+from ..hypercolumns import LAYERS
 from ..images import resize
 from ..method import Input, Method, Params, Step, knob
-from ..neighbours import SplitLoss, Splitter, rearranged
-from ..nets.decoder import Decoder, decoders
+from ..neighbours import Splitter, column_loss, rearranged, splitting_loss
+from ..nets.decoder import decoders
 from ..palette import MONOCHROME, as_light_as, coloured_by_label, lightness_only, relit
 from ..patchpainting import TURNS, enlarged
-from ..precision import fast_arithmetic
 from ..pyramid import collapse, decompose, scale_to
 from ..regions import Regions
 from ..sources import Sources
@@ -221,36 +219,6 @@ class NNSTParams(Params):
             raise BadInput("Decoders split features at the last scale only: use splitting = final or none, or synthesis = opt.")
 
 
-def column_loss(vgg: VGG, target: Tensor, layers: Sequence[str] = LAYERS) -> Callable[[Tensor], Tensor]:
-    """Equation 8, plus one: mean cosine distance of a picture's hypercolumns to `target`.
-
-    The hypercolumns are not put together: products and lengths are summed layer by layer, which takes half the time.
-    """
-    size = target.shape[-2:]
-    parts = F.normalize(target, dim=1).split([vgg.channels(name) for name in layers], 1)
-
-    def loss(image: Tensor) -> Tensor:
-        product = length = 0
-        for part, features in zip(parts, extract(vgg, image, layers).values(), strict=True):
-            layer = F.interpolate(features.float(), size=size, mode="bilinear")
-            product = product + (layer * part).sum(1) / layer.shape[1]
-            length = length + layer.square().sum(1) / layer.shape[1] ** 2
-        return 1 - (product / length.clamp(min=1e-12).sqrt()).mean()
-
-    return loss
-
-
-def splitting_loss(
-    vgg: VGG, picture: Tensor, sources: Sources, params: NNSTParams, generator: torch.Generator
-) -> Callable[[Tensor], Tensor]:
-    """What feature splitting descends from `picture`: matches that follow it, or those that it has now."""
-    if params.rematch:
-        return SplitLoss(vgg, sources, params, generator)
-    at_once = Splitter(vgg, sources, params, generator) if params.split_by == "layers" else None
-    target = rearranged(vgg, picture, sources, params) if at_once is None else at_once(picture)
-    return column_loss(vgg, target, params.layer_names)
-
-
 def descend(image: Tensor, loss: Callable[[Tensor], Tensor], updates: int, rate: float) -> Iterator[tuple[Tensor, Tensor]]:
     """Adam on the Laplacian pyramid of `image`; gives the picture after each update and the loss before it."""
     bands = [band.clone().requires_grad_() for band in decompose(image, PYRAMID_LEVELS)]
@@ -263,63 +231,6 @@ def descend(image: Tensor, loss: Callable[[Tensor], Tensor], updates: int, rate:
         with torch.no_grad():
             image = collapse(bands)
         yield image, value.detach()
-
-
-# ---- the decoder (3.3)
-
-
-class Model(nn.Module):
-    """The extractor, and decoders with the extractor whose hypercolumns they know.
-
-    Args:
-        decoders: by long side in px, may be none. reader: None is `vgg` itself. missing: why there are no decoders.
-    """
-
-    def __init__(
-        self,
-        vgg: VGG,
-        decoders: Mapping[int, Decoder] | None = None,
-        reader: VGG | None = None,
-        missing: WeightsMissing | None = None,
-    ):
-        super().__init__()
-        self.vgg, self.reader, self.missing = vgg, reader or vgg, missing
-        self.decoders = nn.ModuleDict({str(side): network for side, network in (decoders or {}).items()})
-        self.weights: list[dict[str, str]] = []
-
-    def extractor(self, synthesis: str) -> VGG:
-        """For this synthesis.
-
-        Raises:
-            WeightsMissing: it needs decoders, and there are none.
-        """
-        if synthesis == "opt":
-            return self.vgg
-        if self.missing:
-            raise self.missing
-        return self.reader
-
-    def decoder(self, side: int) -> Decoder:
-        """The one whose scale is nearest to the long side `side`, as ratios go."""
-        return self.decoders[min(self.decoders, key=lambda known: abs(math.log(side / int(known))))]
-
-
-def eighths(image: Tensor) -> Tensor:
-    """(1, 3, H, W), its last row and column repeated until both sides are multiples of 8: all layers lie on each other."""
-    return F.pad(image, (0, -image.shape[-1] % 8, 0, -image.shape[-2] % 8), mode="replicate")
-
-
-@torch.no_grad()
-def decode(decoder: Decoder, vgg: VGG, target: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
-    """The picture of hypercolumns (1, C, H / 4, W / 4), cut to the size of `like`, and their mean cosine distance to its own."""
-    with fast_arithmetic(target.device):
-        image = decoder(target).clamp(0, 1)
-    made = hypercolumns(extract(vgg, image), quarter(image))
-    distance = 1 - F.cosine_similarity(made, target, dim=1).mean()
-    return image[..., : like.shape[-2], : like.shape[-1]].contiguous(), distance
-
-
-# ---- the whole
 
 
 def scales(pictures: Iterable[Tensor], params: NNSTParams) -> list[int]:
