@@ -289,6 +289,21 @@ def test_when_features_are_split(untrained, pair):
     assert stages_of(vgg, pair, splitting="always", coarsest="whole") == [("64 px", "splitting")]
 
 
+@pytest.mark.parametrize(("splitting", "share"), [("always", 0.25), ("final", 1.0)])
+def test_where_a_scale_begins(splitting, share, untrained, photo, monkeypatch):
+    """At the last result, or, where nothing else tells of the content, at alpha of it and the rest content."""
+    seen = []
+
+    def spy(image, *rest):
+        seen.append(image)
+        return iter([(torch.ones_like(image), torch.zeros(()))])
+
+    monkeypatch.setattr(nnst, "descend", spy)
+    content = photo(64, 64, 1)
+    painted(untrained(), content, photo(64, 64, 2), size=64, splitting=splitting, iterations=1)
+    assert torch.allclose(seen[-1 if splitting == "always" else -2], share + (1 - share) * content, atol=1e-6)
+
+
 @pytest.mark.parametrize("split_by", ["layers", "hypercolumns"])
 def test_matches_that_are_found_once(split_by, untrained, pair, bf16):
     """Figure 18 (a, c): the distance to begin with is that to the targets found for the content."""

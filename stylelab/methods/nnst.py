@@ -27,7 +27,8 @@ Where we leave the paper, or it leaves us the choice:
 - The supplement's design decisions (figures 6 and 12 to 18) are the knobs `layers`, `patch`, `coarsest`, `splitting`, `split_by`
   and `rematch`; their columns stand in `figures.SHEETS`. What else Chen & Schmidt do (squared error, no rotations) is not.
   The border is repeated for 3 x 3 patches, and in feature splitting a patch is of neighbours on the grid. With `splitting`
-  "always" each scale begins from the last one's result and is matched as it is, whatever alpha.
+  "always" what is matched is the picture as it is, so each scale begins from alpha * last result + (1 - alpha) * content, as the
+  caption of figure 8 says; from the last result alone the content was lost.
 - Labels: the guiding weights are the paper's, 0.5 each. Half of a border place is the label that has most of it, so that soft
   borders do not let labels mix. A label that the style lacks takes from anywhere; one mask alone says what is used, or what
   changes, see `Regions`. Each label is coloured after its own places' statistics (the paper is silent).
@@ -124,7 +125,7 @@ class NNSTParams(Params):
         "Feature splitting",
         choices=("final", "always", "none"),
         help="Match every layer by itself, anew after each update: sharper, more varied strokes. final: after the last scale; "
-        "always: at every scale instead, where α then has no part.",
+        "always: at every scale instead, which then begins where α says.",
     )
     style2_weight: float = knob(
         1.0, "Second style's weight", 0.0, 4.0, step=0.05, help="Its share of the picture, where the first style's is 1."
@@ -316,7 +317,7 @@ def run(
                 goal = splitting_loss(vgg, query, s, params, generator)
             else:
                 goal = column_loss(vgg, rearranged(vgg, query, s, params), params.layer_names)
-            updates = descend(start, held(goal, last), params.iterations, params.learning_rate)
+            updates = descend(query if always else start, held(goal, last), params.iterations, params.learning_rate)
         for result, loss in updates:
             i += 1
             if i < n:
