@@ -20,6 +20,7 @@ TABLE = 2**22  # similarities held at once: 8 MB in bf16, which stays in a CPU's
 SHORTLIST = 4  # candidates that a bf16 search hands to float32
 ROUNDS, NEAR = 50, 0.005  # of `shared_out`: rounds at most, and how near shares have to be
 SHIFT = 0.75  # from every correlation before the exponential: bf16 holds exp(25 / 0.07) as little as float32 does
+WIDE = 2**28  # numbers in a table of patches' rows: 1 GiB
 SMALLEST = 1e-30  # a place whose matches are all forbidden has no weight at all
 
 
@@ -262,14 +263,26 @@ class Patches:
     def __init__(self, left: Tensor, right: Tensor, patch: int):
         self.patch, self.count = patch, len(left)
         self.sizes = left.shape[-2:], right.shape[-2:]
+        # Side by side in memory a patch's row is one product; a table that would be too large for that has single places.
+        self.row = patch if patch * max(left.numel(), right.numel()) <= WIDE else 1
         self.left, self.right = self.table(left), self.table(right)
         # How far a patch may reach to the left, right, top and bottom of each position.
         self.reach = [self.margins(size, left.device) for size in self.sizes]
 
     def table(self, features: Tensor) -> Tensor:
-        """(N, H + patch - 1, W, patch * C): rows of patches, zeros outside. A patch is `patch` of them, one above the other."""
-        padded = F.pad(features, (self.patch // 2,) * 4).permute(0, 2, 3, 1)
-        return padded.unfold(2, self.patch, 1).transpose(3, 4).flatten(3)
+        """(N, H + patch - 1, W, patch * C): rows of patches, zeros outside. A patch is `patch` of them, one above the other. Or
+        (N, H + patch - 1, W + patch - 1, C): single places.
+        """
+        n, channels, height, width = features.shape
+        reach, more = self.patch // 2, self.patch - 1
+        padded = features.new_zeros(n, height + more, width + more, channels)
+        padded[:, reach : reach + height, reach : reach + width] = features.permute(0, 2, 3, 1)
+        return padded.unfold(2, self.row, 1).transpose(3, 4).flatten(3) if self.row > 1 else padded
+
+    def in_table(self, places: Tensor, table: Tensor, size: tuple[int, int]) -> Tensor:
+        """Positions in a map of `size` as rows of its table, whose maps are taller, and may be wider."""
+        n, y, x = places // (size[0] * size[1]), places // size[1] % size[0], places % size[1]
+        return (n * table.shape[1] + y) * table.shape[2] + x
 
     def margins(self, size: tuple[int, int], device: torch.device) -> Tensor:
         """(4, H * W)."""
@@ -282,14 +295,15 @@ class Patches:
         One sampled matrix product for each row of the patch: only the wanted inner products, and nothing gathered.
         """
         (height, width), (h, w) = self.sizes
-        starts = torch.searchsorted(left, torch.arange(self.count * height * width + 1, device=left.device))
-        total = self.left.new_zeros(len(left))
-        columns = self.right.flatten(0, 2).T
-        row = right + right // (h * w) * ((self.patch - 1) * w)  # of the table, whose maps are taller
-        for dy in range(self.patch):
-            size = len(starts) - 1, columns.shape[1]
-            pattern = torch.sparse_csr_tensor(starts, row + dy * w, total, size, check_invariants=False)
-            total = torch.sparse.sampled_addmm(pattern, self.left[:, dy : dy + height].flatten(0, 2), columns).values()
+        ours, theirs = (table.flatten(0, 2) for table in (self.left, self.right))
+        places = [self.in_table(*part) for part in ((left, self.left, self.sizes[0]), (right, self.right, self.sizes[1]))]
+        count = len(ours) - (self.patch - 1) * self.left.shape[2] - (self.patch - self.row)  # the last patch's first place, and 1
+        starts = torch.searchsorted(places[0], torch.arange(count + 1, device=left.device))
+        total = ours.new_zeros(len(left))
+        for dy, dx in itertools.product(range(self.patch), range(0, self.patch, self.row)):
+            here, there = (dy * table.shape[2] + dx for table in (self.left, self.right))
+            pattern = torch.sparse_csr_tensor(starts, places[1] + there, total, (count, len(theirs)), check_invariants=False)
+            total = torch.sparse.sampled_addmm(pattern, ours[here : here + count], theirs.T).values()
         a, b = self.reach[0][:, left % (height * width)], self.reach[1][:, right % (h * w)]
         reach = torch.minimum(a, b)
         return total / ((reach[0] + reach[1] + 1) * (reach[2] + reach[3] + 1))

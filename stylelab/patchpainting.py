@@ -32,10 +32,9 @@ def enlarged(
     size, side = (max(picture.shape[-2:]) for picture in (content, painted))
     factor = size / side
     styles = sources.changed(lambda style: resize(style, min(size, max(style.shape[-2:]))))
-    copies = [copy for style in styles.styles for copy in turned(style, params.rotations)]
     whole = max(1, round(factor))
     gap = math.ceil(PATCH * factor / whole)
-    source = side_by_side(copies, gap * whole, whole)
+    source = side_by_side([copy for style in styles.styles for copy in turned(style, params.rotations)], gap * whole, whole)
     # At the size of the source labels would not fit into memory.
     small = [tuple(-(-side // whole) for side in style.shape[-2:]) for style in styles.styles]
     inside = side_by_side([copy for size in small for copy in turned(source.new_ones(1, 1, *size), params.rotations)], gap)

@@ -196,6 +196,18 @@ def test_similarity_of_some_positions_only():
 
 
 @pytest.mark.parametrize(("size", "other", "patch"), SIZES, ids=str)
+def test_tables_of_single_places_say_the_same(size, other, patch, monkeypatch):
+    """What large maps are compared by: no row of a patch is kept twice."""
+    left, right = maps(2, 6, *size, seed=3), maps(2, 6, *other, seed=4)
+    field = random_field(size, other, seeded(7), 2)
+    found = similarity_at(left, right, field, patch)
+    monkeypatch.setattr(matching, "WIDE", 0)
+    assert torch.allclose(similarity_at(left, right, field, patch), found, atol=1e-6)
+    table = Patches(left, right, patch).right
+    assert table.numel() == 2 * 6 * (other[0] + patch - 1) * (other[1] + patch - 1)
+
+
+@pytest.mark.parametrize(("size", "other", "patch"), SIZES, ids=str)
 def test_the_exact_search_against_a_slow_loop(size, other, patch, monkeypatch):
     monkeypatch.setattr(matching, "TABLE", 50)  # several chunks
     left, right = maps(2, 6, *size, seed=5), maps(2, 6, *other, seed=6)
