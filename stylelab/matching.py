@@ -285,9 +285,9 @@ class Patches:
         return (n * table.shape[1] + y) * table.shape[2] + x
 
     def margins(self, size: tuple[int, int], device: torch.device) -> Tensor:
-        """(4, H * W)."""
-        y, x = torch.meshgrid(*(torch.arange(n, device=device) for n in size), indexing="ij")
-        return torch.stack([x, size[1] - 1 - x, y, size[0] - 1 - y]).clamp(max=self.patch // 2).flatten(1)
+        """(4, H * W), int16."""
+        y, x = (torch.arange(n, device=device).clamp(max=self.patch // 2).to(torch.int16) for n in size)
+        return torch.stack([part.expand(size) for part in (x, x.flip(0), y[:, None], y.flip(0)[:, None])]).flatten(1)
 
     def similarity(self, left: Tensor, right: Tensor) -> Tensor:
         """Similarity of the patches at positions `left` and `right`, (K,); positions are n * H * W + y * W + x, `left` ascending.
@@ -428,17 +428,21 @@ def patchmatch(
 FORBIDDEN = 4.0  # squared difference from what is no picture; colours differ by 3 at most
 
 
-def side_by_side(pictures: Sequence[Tensor], gap: int, multiple: int = 1) -> Tensor:
-    """Pictures (1, C, h, w) of any sizes in one (1, C, H, W), at least `gap` apart, each from a multiple of `multiple` on."""
+def side_by_side(pictures: Sequence[Tensor], gap: int, multiple: int = 1, turns: int = 1) -> Tensor:
+    """Pictures (1, C, h, w) of any sizes in one (1, C, H, W), at least `gap` apart, each from a multiple of `multiple` on.
+
+    Each is there `turns` times, turned by a quarter more each time; no more than one of these copies is held.
+    """
 
     def cell(side: int) -> int:
         return -(-(side + gap) // multiple) * multiple
 
-    widths = [cell(picture.shape[-1]) for picture in pictures]
-    size = cell(max(picture.shape[-2] for picture in pictures)), sum(widths)
-    together = pictures[0].new_zeros(1, pictures[0].shape[1], *size)
-    for picture, x in zip(pictures, itertools.accumulate([0, *widths]), strict=False):
-        together[..., : picture.shape[-2], x : x + picture.shape[-1]] = picture
+    laid = list(itertools.product(pictures, range(turns)))
+    sizes = [tuple(picture.shape[-2:])[:: -1 if turn % 2 else 1] for picture, turn in laid]
+    widths = [cell(width) for _, width in sizes]
+    together = pictures[0].new_zeros(1, pictures[0].shape[1], cell(max(height for height, _ in sizes)), sum(widths))
+    for (picture, turn), (height, width), x in zip(laid, sizes, itertools.accumulate([0, *widths]), strict=False):
+        together[..., :height, x : x + width] = picture.rot90(turn, (2, 3)) if turn else picture
     return together
 
 
@@ -484,13 +488,15 @@ def patchwork(
         strength = labels[2] if labels and outside is None else None
         return as_map(guided(rows(torch.cat(parts, 1)), None if shares is None else rows(shares), strength), image)
 
+    sources = [reduced(source, factor * level) for level in levels]
+    del source  # the largest of all, and no longer needed: whoever handed it over need not keep it either
     field = other = None
-    for level in levels:
-        ours, theirs = reduced(guide, level), reduced(source, factor * level)
+    for level, theirs in zip(levels, sources, strict=True):
+        ours = reduced(guide, level)
         before, (size, other) = other, (tuple(x.shape[-2:]) for x in (ours, theirs))
         sized = functools.partial(F.interpolate, mode="bilinear", antialias=True)
-        queried, kept = (sized(labels[0], size), sized(labels[1], other)) if labels else (None, None)
-        keys = comparable(theirs, kept, 1 - sized(inside, other))
+        queried = sized(labels[0], size) if labels else None
+        keys = comparable(theirs, sized(labels[1], other) if labels else None, 1 - sized(inside, other))
         if field is None:
             field, reach, wanted = random_field(size, other, generator).to(guide.device), max(other), ours
         else:

@@ -13,7 +13,7 @@ from .colour import match_moments
 from .images import resize
 from .matching import paint, patchwork, side_by_side
 from .neighbours import Matching
-from .sources import Sources, turned
+from .sources import Sources
 
 LEVELS, ROUNDS = (4, 2, 1), 3  # of the search for patches: reductions, and turns at each
 TURNS = len(LEVELS) * ROUNDS  # pictures on the way
@@ -34,16 +34,21 @@ def enlarged(
     styles = sources.changed(lambda style: resize(style, min(size, max(style.shape[-2:]))))
     whole = max(1, round(factor))
     gap = math.ceil(PATCH * factor / whole)
-    source = side_by_side([copy for style in styles.styles for copy in turned(style, params.rotations)], gap * whole, whole)
+    turns = 4 if params.rotations else 1
+
+    def source() -> Tensor:
+        """Held while it is looked at, not during the search."""
+        return side_by_side(styles.styles, gap * whole, whole, turns)
+
     # At the size of the source labels would not fit into memory.
     small = [tuple(-(-side // whole) for side in style.shape[-2:]) for style in styles.styles]
-    inside = side_by_side([copy for size in small for copy in turned(source.new_ones(1, 1, *size), params.rotations)], gap)
+    inside = side_by_side([painted.new_ones(1, 1, *size) for size in small], gap, turns=turns)
     ours, labels = sources.regions.channels(0, tuple(painted.shape[-2:])), None
     if ours is not None:
         labels = ours, side_by_side(list(itertools.chain(*styles.guides(small, params.rotations))), gap), params.guidance
     pixels, counts = sources.changed(lambda style: resize(style, side)).pixels()
     guide = match_moments(painted, pixels, reference_weights=counts).clamp(0, 1)
     search = dict(levels=LEVELS, patch=PATCH, rounds=ROUNDS, iterations=SEARCH, radius=RADIUS, generator=generator)
-    for found in patchwork(guide, source, inside, factor, labels=labels, **search):
+    for found in patchwork(guide, source(), inside, factor, labels=labels, **search):
         yield found[1].clamp(0, 1)
-    yield paint(source, found[0], tuple(content.shape[-2:]), PAINTED).clamp(0, 1)
+    yield paint(source(), found[0], tuple(content.shape[-2:]), PAINTED).clamp(0, 1)

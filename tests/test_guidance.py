@@ -241,6 +241,9 @@ def test_side_by_side_by_hand():
     together = side_by_side(pictures, gap=1, multiple=4)
     assert together.shape == (1, 2, 4, 12)
     assert together[0, 0].tolist() == [[5, 5, 0, 0, 7, 7, 7, 7, 0, 0, 0, 0], *[[5, 5, *[0] * 10]] * 2, [0] * 12]
+    quarters = side_by_side(pictures, gap=1, multiple=4, turns=4)
+    copies = [picture.rot90(turn, (2, 3)) for picture in pictures for turn in range(4)]
+    assert torch.equal(quarters, side_by_side(copies, gap=1, multiple=4))
     small = side_by_side([torch.ones(1, 1, 1, 1)] * 2, gap=1)
     assert small.shape == (1, 1, 2, 4) and small[0, 0, 0].tolist() == [1, 0, 1, 0]
 
