@@ -446,7 +446,6 @@ def side_by_side(pictures: Sequence[Tensor], gap: int, multiple: int = 1, turns:
     return together
 
 
-@torch.no_grad()
 def patchwork(
     guide: Tensor,
     source: Tensor,
@@ -489,7 +488,7 @@ def patchwork(
         return as_map(guided(rows(torch.cat(parts, 1)), None if shares is None else rows(shares), strength), image)
 
     sources = [reduced(source, factor * level) for level in levels]
-    del source  # the largest of all, and no longer needed: whoever handed it over need not keep it either
+    del source  # the largest of all; a decorator such as `no_grad` would keep it
     field = other = None
     for level, theirs in zip(levels, sources, strict=True):
         ours = reduced(guide, level)
