@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import shutil
 import zipfile
 
 import numpy as np
@@ -16,6 +17,7 @@ from stylelab.accuracy import adjustable as figure7
 from stylelab.accuracy import analogy, dtp
 from stylelab.accuracy import nnst as guidance
 from stylelab.accuracy import video as clips
+from stylelab.hypercolumns import extract, hypercolumns, quarter
 from stylelab.images import to_pil
 from stylelab.matching import relative
 from stylelab.method import Step
@@ -268,9 +270,9 @@ def test_pixels_of_a_place_that_is_mostly_of_another_label(untrained, photo):
 
 
 def test_the_table_of_labels_leaves_out_pairs_without_any(photos, untrained, monkeypatch, capsys):
-    folder, vgg = photos / "deep_photo", untrained()
-    vgg.weights = [{"name": "made up", "family": "compact"}]
-    monkeypatch.setattr(guidance, "load_extractor", lambda *_: vgg)
+    folder, model = photos / "deep_photo", nnst.Model(untrained())
+    model.weights = [{"name": "made up", "family": "compact"}]
+    monkeypatch.setattr(job, "model_of", lambda *_: model)
     for name, right in (("01", "white"), ("02", "black"), ("07", "white")):
         for kind in ("content", "style"):
             mask = Image.new("RGB", (80, 60), "black")
@@ -280,6 +282,43 @@ def test_the_table_of_labels_leaves_out_pairs_without_any(photos, untrained, mon
     rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith(("| 0", "| **"))]
     assert [row[0] for row in rows] == ["| 01", "| 07", "| **mean**"]
     assert all(float(row[3].rstrip("%")) <= 5 < float(row[2].rstrip("%")) for row in rows)
+
+
+class Spy(torch.nn.Module):
+    """A decoder that keeps what it is given."""
+
+    def forward(self, target):
+        self.seen = target
+        return target.new_full((1, 3, 4 * target.shape[-2], 4 * target.shape[-1]), 0.5)
+
+
+def test_moments_matched_are_those_of_the_style(untrained, photo):
+    spy = Spy()
+    content, style = photo(64, 96, 1), photo(48, 64, 2)
+    image = guidance.moments_matched(nnst.Model(untrained(), {512: spy}), content, style)
+    wanted = hypercolumns(extract(untrained(), style), quarter(style))
+    assert image.shape == content.shape and spy.seen.shape[-2:] == (16, 24)
+    for ours, theirs in zip(torch.std_mean(spy.seen, (2, 3)), torch.std_mean(wanted, (2, 3)), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)  # a channel may be dead
+
+
+def test_the_table_of_syntheses_by_hand(pairs, photo, untrained, monkeypatch, capsys):
+    """Made up: optimisation gives the content back, decoders the style."""
+    to_pil(photo(48, 64, 7)).save(pairs / "dia" / "1photo2style_08_A.jpg")
+    shutil.rmtree(pairs / "deep_photo")
+
+    def run(model, content, style, params):
+        yield Step(1, 1, "made up", content if params.synthesis == "opt" else style)
+
+    monkeypatch.setattr(guidance.nnst, "run", run)
+    monkeypatch.setattr("stylelab.metrics.load_extractor", lambda *_: untrained())
+    monkeypatch.setattr(job, "model_of", lambda *_: nnst.Model(untrained(), {512: Spy()}))
+    assert main(["bench", "--accuracy", "nnst", "--data", str(pairs), "--preset", "fast", "--device", "cpu"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = [line.split(" | ") for line in lines if line.startswith(("| content", "| 1photo", "| **"))]
+    assert [row[0] for row in rows] == ["| content_C1, style_S1", "| 1photo2style_08_A, 1photo2style_08_BP", "| **mean**"]
+    for _, opt, same, decoder, *_ in rows:
+        assert (float(opt), float(same), float(decoder)) == (1, 0, 0)
 
 
 def test_the_untouched_photo_and_the_reference_itself(photos, untrained, monkeypatch, capsys):

@@ -103,7 +103,7 @@ class Recipe:
 
 RECIPES = {
     "compact": Recipe(
-        (112, 48, 32, 16), 128, 96, 4, 32, {512: 6000, 256: 1500, 128: 800, 64: 600}, True, True, (96, 96, 64, 32, 16), 0.1, 0.8
+        (112, 48, 32, 16), 128, 96, 4, 32, {512: 5000, 256: 1000, 128: 500, 64: 400}, True, True, (96, 96, 64, 32, 16), 0.1, 0.8
     ),
     # 3.3.2: three epochs of MS-COCO at batch 4, for each scale
     "paper": Recipe(WIDTHS, 0, 256, 4, 4, dict.fromkeys(SCALES, 88_000), False, False, (512, 512, 256, 128, 64), 1.0, 0.0),
