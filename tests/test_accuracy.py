@@ -435,6 +435,7 @@ def test_the_tables_of_oeft(tmp_path, untrained, photo, monkeypatch):
     monkeypatch.setattr("stylelab.train.gan.HELD_OUT", 1)
     quick = dataclasses.replace(METHODS["oeft"], presets={"quick": {"square": 64, "tuning_steps": 2, "inversion_steps": 1}})
     monkeypatch.setattr("stylelab.methods.oeft.METHOD", quick)
+    monkeypatch.setattr("stylelab.accuracy.oeft.ROUNDS", 1)
     lines = "\n".join(accuracy.report("oeft", accuracy.Options(tmp_path, "quick", "cpu", pairs=2))).splitlines()
     tables = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     names = [cells[0] for cells in tables if cells[0] != "---"]
