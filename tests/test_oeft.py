@@ -300,7 +300,7 @@ def test_only_warped_and_only_inverted(model, pair):
 
 
 def test_pictures_are_cut_where_the_content_shows_what_is_made(model, pair, monkeypatch):
-    found = {"content": (oeft.FOUND, (1, 2, 3, 3)), "style": (0.0, (4, 5, 6, 6))}
+    found = {"content": (oeft.FOUND["stylegan"], (1, 2, 3, 3)), "style": (0.0, (4, 5, 6, 6))}
     monkeypatch.setattr(Reference, "window", lambda self, picture: found["content" if picture is pair[0] else "style"])
 
     def cut(**knobs):
@@ -308,7 +308,7 @@ def test_pictures_are_cut_where_the_content_shows_what_is_made(model, pair, monk
 
     assert cut() == ((1, 2, 3, 3), (4, 5, 6, 6)) and cut(task="invert") == ((1, 2, 3, 3), None)
     assert cut(crop="none") == cut(task="warp") == (None, None)
-    found["content"] = (oeft.FOUND - 0.01, (1, 2, 3, 3))
+    found["content"] = (oeft.FOUND["stylegan"] - 0.01, (1, 2, 3, 3))
     assert cut() == (None, None)
 
 

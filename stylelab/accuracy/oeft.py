@@ -34,7 +34,7 @@ VARIANTS = {  # column -> knobs
     "without augmentation": {"augmentation": False},
     "with augmentation": {},
 }
-CODES, ROUNDS = ("1", "20"), 20
+CODES, LAYER, ROUNDS = ("1", "20"), "8", 30  # of what is inverted; one code has converged by then
 SIDE, CAT_SIDE = 256, 64  # px, at which warped pictures are compared; of the cats
 
 
@@ -82,18 +82,19 @@ def unseen(model: oeft.Model, options: Options, found: list[str]) -> Iterator[tu
         for k in range(0, len(cats), max(1, len(cats) // count))[:count]:
             yield f"{CATS} {k}", cats[k : k + 1].to(device) / 255
     if PICTURES in found:
-        _, reference = model.generator(next(iter(model.generators)))
+        domain = next(iter(model.generators))
+        _, reference = model.generator(domain)
         files = [examples.CONTENTS["Cat"], *sorted((options.data / PICTURES).glob("*.jpg"))]
         for file in files:
             picture = load_picture(file)
             alike, box = reference.window(picture.rgb.to(device))
-            if alike >= oeft.FOUND:
+            if alike >= oeft.FOUND[domain]:
                 yield file.stem, oeft.fitted(picture.cut(box).rgb.to(device), (CAT_SIDE, CAT_SIDE))
 
 
 def inversion(model: oeft.Model, options: Options, cats: dict[str, Tensor]) -> Iterator[str]:
     """A row a cat, and the means."""
-    yield "\nPSNR in dB of the inverted picture, composing layer 6.\n"
+    yield f"\nPSNR in dB of the inverted picture, composing layer {LAYER}, {ROUNDS} rounds.\n"
     yield head("picture", *(f"{domain}, {codes} codes" for domain in model.generators for codes in CODES))
     table = []
     for name, picture in cats.items():
