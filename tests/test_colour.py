@@ -8,7 +8,8 @@ import torch
 from torch.nn import functional as F
 
 from stylelab.colour import clamp_to, filter_along, match_moments, moments, oklab, rgb
-from stylelab.methods.nnst import METHOD, coloured
+from stylelab.methods.nnst import METHOD
+from stylelab.palette import coloured
 
 AUTHORS_ORDER, PAPERS_ORDER = "match-first", "filter-first"
 
