@@ -8,7 +8,6 @@ import torch
 from torch.nn import functional as F
 
 from stylelab.colour import clamp_to, filter_along, match_moments, moments, oklab, rgb
-from stylelab.methods.nnst import METHOD
 from stylelab.palette import coloured
 
 AUTHORS_ORDER, PAPERS_ORDER = "match-first", "filter-first"
@@ -28,14 +27,14 @@ def test_oklab_is_the_authors(authors):
 @pytest.mark.parametrize(("style", "result"), [("style", "result"), ("monochrome_style", "result_monochrome")])
 def test_the_colour_step_is_the_authors(authors, style, result, device):
     content, style, painted = (authors[name].to(device) for name in ("content", style, "output"))
-    ours = coloured(content, style, painted, METHOD.settings(colour_order=AUTHORS_ORDER))
+    ours = coloured(content, style, painted, AUTHORS_ORDER)
     assert (ours.cpu() - authors[result]).abs().max() < 1e-4
 
 
 def test_a_monochrome_style_leaves_the_papers_order_alone(authors):
     """Paper, 3.5: no colour step at all."""
     content, style, painted = (authors[name] for name in ("content", "monochrome_style", "output"))
-    ours = coloured(content, style, painted, METHOD.settings(colour_order=PAPERS_ORDER))
+    ours = coloured(content, style, painted, PAPERS_ORDER)
     assert (ours - painted).abs().max() < 1e-5
 
 
@@ -95,7 +94,7 @@ FLAT = {"black": 0.0, "white": 1.0, "grey": 0.5}
 def test_a_flat_picture_gives_numbers(which, value, order, photo):
     pictures = [photo(20, 20, seed) for seed in range(3)]
     pictures[which] = torch.full((1, 3, 20, 20), value)
-    result = coloured(*pictures, METHOD.settings(colour_order=order))
+    result = coloured(*pictures, order)
     assert result.isfinite().all() and result.min() >= 0 and result.max() <= 1
 
 
