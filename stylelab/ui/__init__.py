@@ -23,8 +23,9 @@ def machine() -> str:
     if torch.cuda.is_available():
         lines.append(f"Running on {torch.cuda.get_device_name()}.")
     else:
+        cores = torch.get_num_threads()
         lines.append(
-            f"Running on {torch.get_num_threads()} CPU cores without a GPU, with the `compact` weights: "
+            f"Running on {cores} CPU core{'s' * (cores > 1)} without a GPU, with the `compact` weights: "
             "presets start at `fast`, and `paper` takes minutes."
         )
     try:
