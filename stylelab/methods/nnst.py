@@ -335,7 +335,7 @@ def run(
         if splits:
             goal = splitting_loss(vgg, painted, s, params, generator)
         else:
-            goal = column_loss(vgg, rearranged(vgg, query, s, params))
+            goal = column_loss(vgg, rearranged(vgg, query, s, params), params.layer_names)
         updates = descend(painted, held(goal, last), params.iterations, params.learning_rate)
         for painted, loss in updates:
             i, losses = i + 1, {"splitting" if splits else "hypercolumns": loss}
