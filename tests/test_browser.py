@@ -11,6 +11,8 @@ import time
 
 import pytest
 from PIL import Image
+from playwright.sync_api import TimeoutError as TooLate
+from playwright.sync_api import sync_playwright
 
 from stylelab import examples, video
 from stylelab.images import load_picture, resize
@@ -25,8 +27,6 @@ CAT, NIGHT = str(examples.CONTENTS["Cat"]), str(examples.STYLES["Swirling night"
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
-
     with sync_playwright() as playwright:
         flags = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
@@ -69,8 +69,6 @@ def knob(page, name, value, method="nnst"):
 
 def again(act, seen):
     """Do it, and up to twice more if nothing is seen of it: what comes while the page still draws itself gets lost."""
-    from playwright.sync_api import TimeoutError as TooLate
-
     for _ in range(2):
         act()
         with contextlib.suppress(TooLate):
@@ -172,28 +170,39 @@ def test_pointing_at_a_picture_shows_its_match_in_the_other(page):
     page.click("#analogy-run")
     wait_for_status(page, "Done", method="analogy")
     assert "64×" in status(page, "analogy")
-    for letter, other, said in (("a", "b", "A "), ("b", "a", "B′ ")):
-        picture, there = (page.locator(f"#analogy-map-{which} img") for which in (letter, other))
-        before = there.get_attribute("src")
+    assert_its_match_is_shown(page, "a", "b", "A ")
+    assert_its_match_is_shown(page, "b", "a", "B′ ")
+
+
+def assert_its_match_is_shown(page, letter, other, said):
+    """Pointing at one picture of the analogy's map marks a place in the other, and the page says which."""
+    picture, there = (page.locator(f"#analogy-map-{which} img") for which in (letter, other))
+    before, points = there.get_attribute("src"), []
+
+    def point_at_it():
         box = picture.bounding_box()
-        point = round(box["width"] * 0.45), round(box["height"] * 0.4)  # the picture may not fill its place
-        picture.click(position=dict(zip("xy", point, strict=True)))
-        told = page.wait_for_function(  # read where it is waited for: while it is drawn anew the place is empty for a moment
+        points.append((round(box["width"] * 0.45), round(box["height"] * 0.4)))  # the picture may not fill its place
+        picture.click(position=dict(zip("xy", points[-1], strict=True)))
+
+    def its_match():  # read where it is waited for: while it is drawn anew the place is empty for a moment
+        return page.wait_for_function(
             f"() => {{ const told = document.querySelector('#analogy-map-told').innerText; return told.startsWith({said!r})"
             f" && told.includes('(pixels as shown)')"
             f" && document.querySelector('#analogy-map-{other} img').getAttribute('src') != {before!r} && told }}",
             timeout=20_000,
         )
-        x, y = map(int, re.findall(r"\d+", told.json_value())[:2])
-        wide, high, shown_wide, shown_high = picture.evaluate(
-            "img => [img.naturalWidth, img.naturalHeight, img.clientWidth, img.clientHeight]"
-        )
-        scale = min(shown_wide / wide, shown_high / high)  # the picture is fitted into its place, in the middle
-        expected = [
-            (p - (shown - own * scale) / 2) / scale
-            for p, shown, own in zip(point, (shown_wide, shown_high), (wide, high), strict=True)
-        ]
-        assert (x, y) == pytest.approx(expected, abs=3)
+
+    told = again(point_at_it, its_match)
+    x, y = map(int, re.findall(r"\d+", told.json_value())[:2])
+    wide, high, shown_wide, shown_high = picture.evaluate(
+        "img => [img.naturalWidth, img.naturalHeight, img.clientWidth, img.clientHeight]"
+    )
+    scale = min(shown_wide / wide, shown_high / high)  # the picture is fitted into its place, in the middle
+    expected = [
+        (p - (shown - own * scale) / 2) / scale
+        for p, shown, own in zip(points[-1], (shown_wide, shown_high), (wide, high), strict=True)
+    ]
+    assert (x, y) == pytest.approx(expected, abs=3)
 
 
 @pytest.fixture
@@ -216,12 +225,16 @@ def paint(page, name):
 
 def run_made(page, made, button="#made-run"):
     """Press a button; what the job that it begins was given."""
-    begun = len(made)
-    page.locator(button).first.click()
-    for _ in range(600):
-        if len(made) > begun:
-            break
-        page.wait_for_timeout(50)
+    begun, soon = len(made), 10.0
+
+    def another():
+        late = time.monotonic() + soon
+        while len(made) == begun:
+            if time.monotonic() > late:
+                raise TooLate(f"no job within {soon} s")
+            page.wait_for_timeout(50)
+
+    again(page.locator(button).first.click, another)
     wait_for_status(page, "Done", method="made")
     assert len(made) == begun + 1
     return made[-1]

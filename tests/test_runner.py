@@ -12,6 +12,16 @@ def test_last_item_always_arrives():
     assert [item for item in runner.run(lambda: iter_of(range(100))) if item is not None][-1] == 99
 
 
+def test_the_reader_ends_with_the_work():
+    """While it is open the page drops clicks on the button that began it."""
+    job = runner.run(lambda: iter_of([1]))
+    while next(job) is None:
+        pass
+    begun = time.monotonic()
+    assert [item for item in job if item is not None] == []
+    assert time.monotonic() - begun < runner.HEARTBEAT / 2
+
+
 def iter_of(items):
     yield from items
 

@@ -24,13 +24,15 @@ def run(work: Callable[[], Iterable[Any]]) -> Iterator[Any]:
     A slow reader misses items in between but never slows the work. Errors of the work are raised here. Closing this generator
     stops the work at its next item.
     """
-    stop, newest = threading.Event(), queue.Queue(maxsize=1)
+    stop, news, ended = threading.Event(), threading.Event(), threading.Event()
+    newest: queue.Queue[Any] = queue.Queue(maxsize=1)
     failure: list[BaseException] = []
 
     def put(item: Any) -> None:
         with contextlib.suppress(queue.Empty):
             newest.get_nowait()
         newest.put(item)
+        news.set()
 
     def main() -> None:
         while not _device.acquire(timeout=0.1):
@@ -48,16 +50,21 @@ def run(work: Callable[[], Iterable[Any]]) -> Iterator[Any]:
             failure.append(error)
         finally:
             _device.release()
+            ended.set()
+            news.set()  # the reader shall not wait: until it has closed, the page takes no click on the button that began this
 
-    thread = threading.Thread(target=main, daemon=True)
-    thread.start()
+    threading.Thread(target=main, daemon=True).start()
     try:
+        last = False
         while True:
-            alive = thread.is_alive()  # asked before looking: what a thread puts before it ends is then never missed
+            if not last:
+                news.wait(HEARTBEAT)
+                news.clear()
+                last = ended.is_set()  # asked before looking: what the thread puts before it ends is then never missed
             try:
-                yield newest.get(timeout=HEARTBEAT)
+                yield newest.get_nowait()
             except queue.Empty:
-                if not alive:
+                if last:
                     break
                 yield None
         if failure:
