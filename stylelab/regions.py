@@ -59,16 +59,19 @@ class Regions:
     def channels(self, k: int, size: tuple[int, int]) -> Tensor | None:
         """How much each place of the content (0) or the style (1) is of each of the style's labels, (1, labels, *size).
 
-        Half way between the label's share of the place and whether that is the largest: soft at borders, yet a place on one side
-        is nearer to all on its side. The sum is 1, or less where the content has what the style lacks. None without a label that
-        both have.
+        Half way between the label's share of the place and whether the place is the label's: soft at borders, yet a place on one
+        side is nearer to all on its side. A place of the style is the label's that has most of it; in the content shares count by
+        the square root of the label's area, so that what is thinner than a place is not lost to its ground. The sum is 1, or
+        less where the content has what the style lacks. None without a label that both have.
         """
         if not self.shared:
             return None
         if (k, size) not in self.seen:
             shares = torch.cat([self.share(k, label, size) for label in self.all], 1)
-            largest = torch.cat([shares, 1 - shares.sum(1, keepdim=True)], 1).argmax(1)
-            self.seen[k, size] = (shares + F.one_hot(largest, shares.shape[1] + 1).permute(0, 3, 1, 2)[:, :-1]) / 2
+            counts = torch.cat([shares, 1 - shares.sum(1, keepdim=True)], 1)
+            if k == 0:
+                counts = counts / counts.mean((2, 3), keepdim=True).clamp(min=1e-6).sqrt()
+            self.seen[k, size] = (shares + F.one_hot(counts.argmax(1), counts.shape[1]).permute(0, 3, 1, 2)[:, :-1]) / 2
         return self.seen[k, size]
 
     def over(self, content: Tensor, image: Tensor) -> Tensor:

@@ -259,14 +259,14 @@ def test_labels_that_leak_by_hand(untrained, photo):
     assert free == [(1.0, 1.0)] * 3 and kept == [(0.0, 0.0)] * 3
 
 
-def test_pixels_of_a_place_that_is_mostly_of_another_label(untrained, photo):
-    """A strip of five columns of pixels, a place and a quarter: the fifth goes with what covers most of its place."""
+def test_pixels_of_a_place_with_two_labels(untrained, photo):
+    """A strip of five columns of pixels, a place and a quarter: the fifth takes the three others of its place with it."""
     strip = ((torch.arange(64) >= 24) & (torch.arange(64) < 29)).long().expand(1, 1, 64, 64)
     content = photo(64, 64, 1)
     sources = Sources((content,), regions=Regions(strip, strip))
     params = METHODS["nnst"].settings(guidance_weight=0.9, rotations=False)
     found = guidance.leaks(untrained(), content, sources, params)
-    assert found == [(0.0, 0.0), (pytest.approx(1 / 64), pytest.approx(1 / 5)), (0.0, 0.0)]
+    assert found == [(0.0, 0.0), *((pytest.approx(n / of), pytest.approx(n / (of - m))) for n, of, m in ((3, 64, 5), (1, 16, 1)))]
 
 
 def test_the_table_of_labels_leaves_out_pairs_without_any(photos, untrained, monkeypatch, capsys):

@@ -80,6 +80,8 @@ def test_channels_by_hand():
     assert torch.allclose(small, torch.tensor([[1, 1 / 6, 0], [0, 5 / 6, 1]]))
     large = Regions(halves(0, 1, 4, 4), halves(0, 1, 4, 4)).channels(0, (8, 8))[0, 0, 0]
     assert torch.allclose(large, torch.tensor([1, 1, 1, 0.875, 0.125, 0, 0, 0]))
+    strip = Regions(*[(torch.arange(64) == 33).long().expand(1, 1, 64, 64)] * 2)  # a pixel wide: a quarter of its places
+    assert [strip.channels(k, (16, 16))[0, 1, 0, 8].item() for k in (0, 1)] == [(0.25 + 1) / 2, 0.25 / 2]
     assert Regions(content + 7, style).channels(0, (1, 4)) is None and Regions().channels(1, (1, 2)) is None
 
 

@@ -5,8 +5,8 @@ matched (Huang & Belongie 2017, AdaIN).
 
 The second is about masks that name up to nine things, on photo pairs at the preset's size: how many places take their feature
 from another label than their own, with equation 1 without guidance and with the paper's weight. What is matched are squares of
-four by four pixels; their label is the one that covers most of them. Also counted is each of their pixels by its own label, where
-those at a border have no choice; and squares of content and style by the label of their middle.
+four by four pixels; whose they are `Regions.channels` says. Also counted is each of their pixels by its own label, where those at
+a border have no choice; and squares of content and style by the label of their middle.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ FEWEST = 20  # places; a smaller label has no share worth telling
 def leaks(vgg: VGG, content: Tensor, sources: Sources, params: NNSTParams) -> list[tuple[float, float]]:
     """The share of places that take from another label, of all places and of the label where it is largest.
 
-    With labels by what covers most of a place; for the content's pixels, from places by what covers most of them; and by the
-    middle of a place. Labels that the style lacks do not count.
+    With labels by whose a place is; for the content's pixels, from places by whose they are; and by the middle of a place. Labels
+    that the style lacks do not count.
     """
     sizes, regions = [quarter(picture) for picture in (content, sources.styles[0])], sources.regions
     every = torch.tensor(regions.all, device=content.device)

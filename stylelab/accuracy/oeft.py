@@ -39,7 +39,7 @@ SIDE, CAT_SIDE = 256, 64  # px, at which warped pictures are compared; of the ca
 
 
 def report(options: Options) -> Iterator[str]:
-    """Both tables, or the one there are data for; see `accuracy`."""
+    """The tables there are data for; see `accuracy`."""
     found = present(options.data, FOLDER, CATS, PICTURES)
     model = job.model_of("oeft", job.device_called(options.device), options.weights)
     yield weights_line(model, options)
@@ -102,7 +102,7 @@ def inversion(model: oeft.Model, options: Options, cats: dict[str, Tensor]) -> I
         for domain in model.generators:
             for codes in CODES:
                 knobs = dict(
-                    task="invert", domain=domain, layers="6", codes=codes, factor=1, inversion_steps=ROUNDS, size=CAT_SIDE
+                    task="invert", domain=domain, layers=LAYER, codes=codes, factor=1, inversion_steps=ROUNDS, size=CAT_SIDE
                 )
                 made = drain(oeft.run(model, picture, picture, oeft.METHOD.settings(options.preset, **knobs))).image
                 found.append(-10 * math.log10((made - picture).square().mean().item()))

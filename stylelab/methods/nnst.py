@@ -29,9 +29,9 @@ Where we leave the paper, or it leaves us the choice:
   The border is repeated for 3 x 3 patches, and in feature splitting a patch is of neighbours on the grid. With `splitting`
   "always" what is matched is the picture as it is, so each scale begins from alpha * last result + (1 - alpha) * content, as the
   caption of figure 8 says; from the last result alone the content was lost.
-- Labels: the guiding weights are the paper's, 0.5 each. Half of a border place is the label that has most of it, so that soft
-  borders do not let labels mix. A label that the style lacks takes from anywhere; one mask alone says what is used, or what
-  changes, see `Regions`. Each label is coloured after its own places' statistics (the paper is silent).
+- Labels: the guiding weights are the paper's, 0.5 each. Half of a border place is one label's alone, so that soft borders do not
+  let labels mix (`Regions.channels`). A label that the style lacks takes from anywhere; one mask alone says what is used, or what
+  changes (`Regions`). Each label is coloured after its own places' statistics (the paper is silent).
 - Several styles, which the paper does not have: a style's weight is its share of the places. Those go to it that resemble it
   most compared with the others (`shared_out`), at every scale and in every layer, whatever rotation they are found in. Features
   are centred, and colours matched, by the styles' statistics in those shares. Masks are of the first style's.
