@@ -147,9 +147,9 @@ SHEETS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
             "fine-tuning": {"task": "warp"},
         },
         "figure9-inversion": {
-            "the content, by one code": {"task": "invert", "layers": "6", "codes": "1"},
-            "by 20 codes": {"task": "invert", "layers": "6", "codes": "20"},
-            "StyleGAN, 20 codes": {"task": "invert", "domain": "stylegan", "layers": "6", "codes": "20"},
+            "the content, by one code": {"task": "invert", "factor": 1, "layers": "6", "codes": "1"},
+            "by 20 codes": {"task": "invert", "factor": 1, "layers": "6", "codes": "20"},
+            "PGGAN, 20 codes": {"task": "invert", "factor": 1, "domain": "pggan", "layers": "6", "codes": "20"},
         },
         "ten-pairs-self-decision": {"warped": {"show": "warped"}, "hypotheses, the chosen one framed": {"show": "hypotheses"}},
     },

@@ -39,7 +39,7 @@ class Inversion:
         vgg: for the perceptual part of the loss.
         target: (1, 3, S, S), RGB in [0, 1], S at most the generator's resolution: where it is less, the generator's pictures are
             reduced to it (equation 12), and what it adds is its own.
-        hypotheses: (composing layer, number of codes).
+        hypotheses: (composing layer, number of codes); a layer that the generator has not is its last.
         rng: draws the codes, on the CPU.
     """
 
@@ -52,7 +52,7 @@ class Inversion:
         rng: torch.Generator,
     ):
         self.generator, self.vgg, self.target = generator, vgg, target
-        self.hypotheses = list(hypotheses)
+        self.hypotheses = list(dict.fromkeys((min(layer, generator.layers), count) for layer, count in hypotheses))
         self.codes, self.weights = [], []
         start = self.nearest(rng)
         for layer, count in self.hypotheses:

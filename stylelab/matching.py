@@ -21,7 +21,7 @@ SHORTLIST = 4  # candidates that a bf16 search hands to float32
 ROUNDS, NEAR = 50, 0.005  # of `shared_out`: rounds at most, and how near shares have to be
 SHIFT = 0.75  # from every correlation before the exponential: bf16 holds exp(25 / 0.07) as little as float32 does
 WIDE = 2**28  # numbers in a table of patches' rows: 1 GiB
-SMALLEST = 1e-30  # a place whose matches are all forbidden has no weight at all
+SMALLEST = 1e-36  # a place whose matches are all forbidden has no weight at all
 
 
 def rows(features: Tensor) -> Tensor:

@@ -21,9 +21,8 @@ from stylelab.hypercolumns import extract, hypercolumns, quarter
 from stylelab.images import to_pil
 from stylelab.matching import relative
 from stylelab.method import Step
-from stylelab.methods import nnst
+from stylelab.methods import nnst, oeft
 from stylelab.methods.adjustable import Painter
-from stylelab.methods.oeft import Model
 from stylelab.nets.adjustable import Adjustable
 from stylelab.nets.pggan import PGGAN
 from stylelab.regions import Regions
@@ -429,13 +428,15 @@ def test_the_tables_of_oeft(tmp_path, untrained, photo, monkeypatch):
             pack.write(tmp_path / f"{i}.jpg", f"{i}.jpg")
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = Model(untrained().padded("replicate"), {"pggan": PGGAN((8, 6, 5, 4), 7)}).requires_grad_(False)
+        model = oeft.Model(untrained().padded("replicate"), {"pggan": PGGAN((8, 6, 5, 4), 7)}).requires_grad_(False)
     monkeypatch.setattr(job, "model_of", lambda *_: model)
     monkeypatch.setattr("stylelab.accuracy.oeft.load_extractor", lambda *_: untrained())
     monkeypatch.setattr("stylelab.train.gan.HELD_OUT", 1)
     quick = dataclasses.replace(METHODS["oeft"], presets={"quick": {"square": 64, "tuning_steps": 2, "inversion_steps": 1}})
     monkeypatch.setattr("stylelab.methods.oeft.METHOD", quick)
     monkeypatch.setattr("stylelab.accuracy.oeft.ROUNDS", 1)
+    asked, run = [], oeft.run
+    monkeypatch.setattr(oeft, "run", lambda *given: asked.append(given[-1]) or run(*given))
     lines = "\n".join(accuracy.report("oeft", accuracy.Options(tmp_path, "quick", "cpu", pairs=2))).splitlines()
     tables = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     names = [cells[0] for cells in tables if cells[0] != "---"]
@@ -445,6 +446,9 @@ def test_the_tables_of_oeft(tmp_path, untrained, photo, monkeypatch):
     assert len(mean) == 6 and len(set(mean)) == 6
     inverted = tables[names.index("picture") + 5]
     assert inverted[0] == "**mean**" and all(0 < float(cell) < 40 for cell in inverted[1:])
+    (layer,) = {params.layers for params in asked if params.task == "invert"}
+    assert any(f"composing layer {layer}, 1 rounds" in line for line in lines)
+    assert {(params.codes, params.factor) for params in asked if params.task == "invert"} == {("1", 1), ("20", 1)}
     warped, mean, decided, likeness = (float(cell) for cell in tables[-1][1:5])
     assert 0 < decided <= mean and warped > 0 and likeness > 0
 

@@ -284,6 +284,8 @@ def test_the_smallest_distance_wins(model, pair, monkeypatch):
     seen = []
     monkeypatch.setattr(oeft, "captioned", lambda *given: seen.append(given) or captioned(*given))
     last = finished(model, pair, layers="4, 6, 8")
+    assert len(seen) == 3 * QUICK["inversion_steps"]  # the best so far is told after every round
+    seen = seen[-3:]
     assert [won for _, _, won in seen] == [False, True, False] and last.losses["frechet"] == 1
     assert [words.split(",")[0] for _, words, _ in seen] == ["layer 4", "layer 6", "layer 8"] and "distance 1.00" in seen[1][1]
     assert torch.allclose(last.image, oeft.fitted(seen[1][0], (64, 64)))
@@ -319,11 +321,55 @@ def test_without_fine_tuning(model, pair):
 
 def test_a_picture_outside_the_domain_is_told(model, pair):
     white = torch.ones(1, 3, 64, 64)
-    assert "far from what this generator makes" in finished(model, (white, white), task="invert", domain="pggan").note
+    assert finished(model, (white, white), task="invert", domain="pggan").note.startswith("Content is far from what this")
     with torch.no_grad():
-        own = (model.generators["pggan"](random(1, LATENT, seed=5)) / 2 + 0.5).clamp(0, 1).repeat_interleave(2, 2)
-    own = own.repeat_interleave(2, 3)
+        own = (model.generators["pggan"](random(1, LATENT, seed=5)) / 2 + 0.5).clamp(0, 1)
+    own = F.interpolate(own, (64, 64), mode="bilinear")
     assert finished(model, (own, own), task="invert", domain="pggan").note == ""
+    assert finished(model, (own, white), domain="pggan").note.startswith("Style is far from what this")
+    assert finished(model, (white, white), domain="pggan").note.startswith("Content and style are far from what this")
+
+
+def test_the_target_is_never_enlarged(generator):
+    """A generator of 32 px: a third of that is 10, and a warped picture of 8 stays as it is."""
+    for size, factor, side in (((64, 48), 1, 32), ((64, 48), 3, 10), ((8, 8), 2, 8)):
+        target = oeft.reduced(torch.full((1, 3, *size), 0.25), generator, METHOD.settings(factor=factor))
+        assert target.shape == (1, 3, side, side) and torch.allclose(target, torch.tensor(0.25))
+
+
+def test_a_layer_that_a_small_generator_has_not_is_its_last(vgg, pair):
+    small = PGGAN((8, 6, 5), LATENT).requires_grad_(False)  # 16 px, six layers
+    made = Inversion(small, vgg, oeft.reduced(pair[0], small, METHOD.settings()), [(4, 2), (6, 2), (8, 2)], seeded())
+    assert made.hypotheses == [(4, 2), (6, 2)] and made.pictures().shape == (2, 3, 16, 16)
+
+
+def test_a_flat_content_is_warped_to_the_mean_of_the_style(begun):
+    """All correlations are 0, and exp(-0.75 / 0.01) of each is not nothing."""
+    tuning = begun(torch.ones(1, 3, 64, 64))
+    warped, _ = tuning.answer()
+    assert torch.allclose(warped.mean((2, 3)), tuning.pair[1].mean((2, 3)), atol=0.02)
+
+
+def test_a_file_in_another_layout_is_told_and_the_next_one_taken(vgg, monkeypatch, tmp_path):
+    """`auto` on a GPU tries the full file first; what cannot be read shall not end every job."""
+    found = {"full": {"other": torch.zeros(1)}, "compact": PGGAN(WIDTHS, LATENT).state_dict()}
+
+    class File:
+        def __init__(self, family):
+            self.path, self.family = tmp_path / family, family
+
+        def described(self):
+            return {"family": self.family}
+
+    monkeypatch.setattr(oeft.weights, "find", lambda name, family: File(family))
+    monkeypatch.setattr(oeft.weights, "read_tensors", lambda path: found[path.name])
+    monkeypatch.setattr(oeft, "load_extractor", lambda *_: vgg)
+    vgg.weights = []
+    monkeypatch.setattr(oeft.Model, "to", lambda self, device: self)
+    model = oeft.load(torch.device("cuda"), "auto")
+    assert list(model.generators) == ["pggan"] and model.weights == [{"family": "compact"}]
+    with pytest.raises(WeightsMissing, match="full cannot be used: not a StyleGAN generator"):
+        oeft.load(torch.device("cpu"), "full")
 
 
 def test_a_generator_that_is_not_here_is_named(vgg, generator, pair):

@@ -59,17 +59,17 @@ def fine_tuning(model: oeft.Model, options: Options) -> Iterator[str]:
     for name, *files in pairs(options.data / FOLDER, options.pairs or PAIRS):
         content, style = (load_picture(file).rgb.to(judge.mean.device) for file in files)
         knobs = [oeft.METHOD.settings(options.preset, task="warp", **turned) for turned in VARIANTS.values()]
-        warped = [drain(oeft.run(model, content, style, params)).image for params in knobs]
-        table.append([value for image in warped for value in figures_of(judge, image, content, style)])
+        warped, places = [drain(oeft.run(model, content, style, params)).image for params in knobs], knobs[0].square // 16 * 4
+        table.append([value for image in warped for value in figures_of(judge, image, content, style, places)])
         yield row(name, *(f"{value:.3f}" for value in table[-1]))
     yield row("**mean**", *(f"{value:.4f}" for value in torch.tensor(table).mean(0).tolist()))
 
 
 @torch.no_grad()
-def figures_of(judge: VGG, image: Tensor, content: Tensor, style: Tensor) -> tuple[float, float]:
-    """Structure change and contextual loss of a warped picture, all as squares; the style as blurred as that is."""
+def figures_of(judge: VGG, image: Tensor, content: Tensor, style: Tensor, places: int) -> tuple[float, float]:
+    """Structure change and contextual loss of a warped picture of `places` squared; all as squares, the style as blurred."""
     image, content, style = (F.interpolate(x, (SIDE, SIDE), mode="bilinear", antialias=True) for x in (image, content, style))
-    style = F.interpolate(F.avg_pool2d(style, 4), (SIDE, SIDE), mode="bilinear")
+    style = F.interpolate(F.interpolate(style, (places, places), mode="area"), (SIDE, SIDE), mode="bilinear")
     ours, theirs = (judge(x, oeft.CONTEXTUAL_LAYERS) for x in (image, style))
     return structure_change(judge, image, content), oeft.contextual_loss(ours, theirs).item()
 
@@ -120,7 +120,8 @@ def deciding(model: oeft.Model, options: Options, cats: dict[str, Tensor]) -> It
     table, names = [], list(cats)
     for name, other in list(zip(names, names[1:] + names[:1], strict=True))[: options.pairs or DECIDED]:
         warping = oeft.METHOD.settings(options.preset, task="warp", size=CAT_SIDE)
-        target = drain(oeft.run(model, cats[name], cats[other], warping)).image
+        warped = drain(oeft.run(model, cats[name], cats[other], warping)).image
+        target = oeft.reduced(warped, generator, params)
         hypotheses = Inversion(generator, model.vgg, target, params.hypotheses, torch.Generator().manual_seed(params.seed))
         for _ in range(params.inversion_steps):
             hypotheses.step()
@@ -128,6 +129,6 @@ def deciding(model: oeft.Model, options: Options, cats: dict[str, Tensor]) -> It
         scores = reference.scores(made)
         best = min(range(len(scores)), key=scores.__getitem__)
         likeness = -10 * math.log10((hypotheses.reduced(made)[best] - target[0]).square().mean().item())
-        table.append([*reference.scores(target), sum(scores) / len(scores), scores[best], likeness])
+        table.append([*reference.scores(warped), sum(scores) / len(scores), scores[best], likeness])
         yield row(f"{name}, {other}", *(f"{value:.2f}" for value in table[-1]), "{}, {}".format(*params.hypotheses[best]))
     yield row("**mean**", *(f"{value:.2f}" for value in torch.tensor(table).mean(0).tolist()), "")

@@ -422,7 +422,7 @@ def train(
         looked, sums = time.monotonic(), {}
 
     progress, looked, sums = Progress(total(), trainer.step, 30.0), time.monotonic(), {}
-    while trainer.side < until or trainer.shown < recipe.images[trainer.side]:
+    while trainer.side < until or (trainer.side == until and trainer.shown < recipe.images[until]):
         if trainer.shown >= recipe.images[trainer.side]:
             look()
             trainer.grow()
@@ -442,6 +442,18 @@ def export(network: PGGAN | StyleGAN, path: Path) -> None:
     save_file({name: value.detach().cpu().half().contiguous() for name, value in network.state_dict().items()}, path)
 
 
+def at_a_side(text: str) -> tuple[int, int]:
+    """PX=N as two numbers, for argparse.
+
+    Raises:
+        ValueError: it is something else, or not a resolution of the recipes.
+    """
+    side, count = map(int, text.split("="))
+    if side not in RECIPES["cpu"].images:
+        raise ValueError(text)
+    return side, count
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stylelab.train.gan", description=__doc__.split("\n\n")[0])
     parser.add_argument("data", type=Path, help="folder with cats-64")
@@ -449,7 +461,7 @@ def main() -> None:
     parser.add_argument("--recipe", choices=RECIPES, help="default: cpu on a CPU, gpu on a GPU")
     parser.add_argument("--until", type=int, default=SIDE, choices=(8, 16, 32, 64), help="px of the last resolution")
     parser.add_argument(
-        "--images", nargs="*", default=[], metavar="PX=N", help="pictures at a resolution instead of the recipe's"
+        "--images", nargs="*", type=at_a_side, default=[], metavar="PX=N", help="pictures at a resolution instead of the recipe's"
     )
     parser.add_argument("--out", type=Path, help="default: gan-ARCH.safetensors among the weights")
     parser.add_argument("--run", type=Path, help="folder for checkpoint, samples and log; default runs/gan-ARCH")
@@ -459,8 +471,7 @@ def main() -> None:
     args = parser.parse_args()
     device = torch.device(args.device)
     recipe = RECIPES[args.recipe or ("cpu" if device.type == "cpu" else "gpu")]
-    images = {int(px): int(n) for px, n in (item.split("=") for item in args.images)}
-    recipe = replace(recipe, images=recipe.images | images)
+    recipe = replace(recipe, images=recipe.images | dict(args.images))
     run, out = args.run or RUNS / f"gan-{args.arch}", args.out or SHIPPED / f"gan-{args.arch}.safetensors"
     pictures = read_pictures(args.data)
     if args.export:
