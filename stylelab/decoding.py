@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ class Model(nn.Module):
 
     Args:
         decoders: by long side in px, may be none. reader: None is `vgg` itself. missing: why there are no decoders.
+        described: of the decoders' file, for reports.
     """
 
     def __init__(
@@ -29,11 +30,22 @@ class Model(nn.Module):
         decoders: Mapping[int, Decoder] | None = None,
         reader: VGG | None = None,
         missing: WeightsMissing | None = None,
+        described: Sequence[dict[str, str]] = (),
     ):
         super().__init__()
         self.vgg, self.reader, self.missing = vgg, reader or vgg, missing
         self.decoders = nn.ModuleDict({str(side): network for side, network in (decoders or {}).items()})
-        self.weights: list[dict[str, str]] = []
+        self.described = list(described)
+
+    def used(self, synthesis: str) -> list[dict[str, str]]:
+        """What a result by this synthesis was made with."""
+        return self.vgg.weights if synthesis == "opt" else [*self.reader.weights, *self.described]
+
+    @property
+    def weights(self) -> list[dict[str, str]]:
+        """All that is here."""
+        both = [*self.used("opt"), *(self.used("decoder") if self.decoders else [])]
+        return [each for k, each in enumerate(both) if each not in both[:k]]
 
     def extractor(self, synthesis: str) -> VGG:
         """For this synthesis.

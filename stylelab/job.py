@@ -161,7 +161,7 @@ def stream(
         "seed": params.seed,
         "device": torch.cuda.get_device_name(where) if where.type == "cuda" else "cpu",
         "dtype": str(step.image.dtype).removeprefix("torch."),
-        "weights": model.weights,
+        "weights": method.used(model, params),
         "inputs": sorted(given),
         "cut": {role: list(box) for role, box in boxes.items() if box},
         "content_size": list(photo.original_size or photo.size),

@@ -115,6 +115,15 @@ class Input:
 
 
 @dataclass(frozen=True)
+class Onward:
+    """What one click goes on with from some results: a job on the same pictures with other knobs, which begins as theirs did."""
+
+    label: str  # of the button
+    after: Mapping[str, Any]  # knobs of the results that it is offered for
+    knobs: Mapping[str, Any]  # that it turns
+
+
+@dataclass(frozen=True)
 class Method:
     """One paper: everything that page, endpoint, command line and contract test are made from.
 
@@ -129,8 +138,10 @@ class Method:
     summary: str  # what it does with two pictures, in one or two sentences
     params: type[Params]
     presets: Mapping[str, Mapping[str, Any]]  # name -> knobs that differ from the defaults; "paper" is the first
-    load: Callable[..., Any]  # (device, family) -> model with a `weights` attribute: what it was made from
+    load: Callable[..., Any]  # (device, family) -> model with a `weights` attribute: what it was made from, a dict each
     run: Callable[..., Iterator[Step]]  # (model, content, style, params, **given) -> steps; see below
+    # (model, params) -> those of the model's `weights` that a job with these settings runs on: for its report.
+    used: Callable[[Any, Params], list] = lambda model, params: model.weights
     full: tuple[str, ...] = ()  # names in the manifest of what it takes from the Hub: the page tells their licences
     of_style: tuple[str, ...] = ()  # extras that are the style picture changed: they are compared with it
     sheets: tuple[str, ...] = ()  # extras to be looked at by themselves: strips, charts
@@ -142,6 +153,7 @@ class Method:
     # `run` also takes `before` (1, 4, H, W), in [0, 1]: a clip's last keyframe as it came out, RGB, carried to this frame, and
     # how certain it is there. The page then offers whole clips.
     follows: bool = False
+    onward: Onward | None = None
     # For the view "live sliders": (model, content, style, size, **inputs) -> a pair that has been looked at. Called with `Params`
     # it gives a picture (1, 3, H, W) at once; `on(content, size)` is another content's. The view turns `live_knobs`.
     live: Callable[..., Any] | None = None

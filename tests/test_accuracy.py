@@ -270,7 +270,7 @@ def test_pixels_of_a_place_with_two_labels(untrained, photo):
 
 def test_the_table_of_labels_leaves_out_pairs_without_any(photos, untrained, monkeypatch, capsys):
     folder, model = photos / "deep_photo", nnst.Model(untrained())
-    model.weights = [{"name": "made up", "family": "compact"}]
+    model.vgg.weights = [{"name": "made up", "family": "compact"}]
     monkeypatch.setattr(job, "model_of", lambda *_: model)
     for name, right in (("01", "white"), ("02", "black"), ("07", "white")):
         for kind in ("content", "style"):

@@ -205,6 +205,20 @@ def assert_its_match_is_shown(page, letter, other, said):
     assert (x, y) == pytest.approx(expected, abs=3)
 
 
+def test_a_decoders_result_is_gone_on_with(page):
+    upload(page)
+    page.locator("#nnst-preset").get_by_text("decoder", exact=True).click()
+    page.wait_for_function("document.querySelector('#nnst-size input[type=number]').value == '512'")
+    knob(page, "size", 64)
+    assert not page.is_visible("#nnst-onward")
+    page.click("#nnst-run")
+    wait_for_status(page, "Done")
+    assert "nnst-decoder" in status(page)
+    again(lambda: page.click("#nnst-onward"), lambda: wait_for_status(page, "optimisation", 20))
+    wait_for_status(page, "Done")
+    assert not page.is_visible("#nnst-onward")  # its own result is not a decoder's alone
+
+
 @pytest.fixture
 def made_page(browser, made_url):
     with opened(browser, made_url, "made") as page:

@@ -334,3 +334,30 @@ def test_masks_and_styles_reach_the_large_picture(untrained, photo, monkeypatch)
     ]
     assert all(picture.shape == (1, 3, 128, 128) for picture in pictures)
     assert all(not torch.equal(a, b) for a, b in itertools.combinations(pictures, 2))
+
+
+def test_a_mask_of_the_style_alone_counts_at_any_weight(untrained, photo, bf16):
+    """The left half is red and must not be taken, with a weight of 0 neither."""
+    bf16(False)
+    model, content = Model(untrained()), photo(64, 64, 1)
+    style = torch.cat([photo(64, 32, 2) * torch.tensor([1.0, 0, 0]).view(3, 1, 1), photo(64, 32, 2).flip(1)], 3)
+    mask = halves(0, 1, 64, 64)
+    knobs = dict(size=64, iterations=20, rotations=False, colour="painted")
+    made = [
+        drain(run(model, content, style, METHOD.settings(guidance_weight=weight, **knobs), style_mask=mask)).image
+        for weight in (0.0, 0.5)
+    ]
+    assert torch.equal(*made)
+
+
+def test_masks_that_change_nothing_are_told(untrained, photo):
+    model, pair = Model(untrained()), (photo(64, 64, 1), photo(64, 64, 2))
+    settings = METHOD.settings(size=64, iterations=1)
+    for masks, told in (
+        (dict(content_mask=halves(1, 2, 64, 64), style_mask=halves(0, 3, 64, 64)), True),
+        (dict(style_mask=torch.zeros(1, 1, 64, 64, dtype=torch.long)), True),
+        (dict(content_mask=halves(1, 2, 64, 64), style_mask=halves(2, 1, 64, 64)), False),
+        (dict(style_mask=halves(0, 1, 64, 64)), False),
+        (dict(content_mask=halves(0, 1, 64, 64)), False),
+    ):
+        assert ("changed nothing" in drain(run(model, *pair, settings, **masks)).note) is told

@@ -51,7 +51,7 @@ def present(data: Path, *names: str) -> list[str]:
 
 
 def weights_line(model: Any, options: Options) -> str:
-    """Which weights really run."""
+    """Which weights are here."""
     ran = ", ".join(f"{w['name']} ({w['family']})" for w in model.weights) or "no weights"
     return f"Preset `{options.preset}`, {ran}."
 

@@ -88,7 +88,7 @@ def painting(model: Model, options: Options) -> Iterator[str]:
     """A row a pair and the means."""
     yield f"\nStyle distance relative to the untouched content's, and structure change, at {metrics.SIDE} px; less is better.\n"
     knobs = {
-        f"`opt`, preset `{options.preset}`": nnst.METHOD.settings(options.preset, size=metrics.SIDE),
+        f"`opt`, preset `{options.preset}`": nnst.METHOD.settings(options.preset, size=metrics.SIDE, synthesis="opt"),
         "`decoder`": nnst.METHOD.settings("decoder", size=metrics.SIDE),
     }
     columns = [*knobs, "moments matched (AdaIN)"]

@@ -16,7 +16,7 @@
 
 Where we leave the paper, or it leaves us the choice:
 - Each layer is divided by its channel count inside the hypercolumn, as in the authors' code; the paper is silent.
-- Feature splitting compares positions on a grid of at most 64 x 64, shifted at random in content and style at every update,
+- Feature splitting compares every `max(H, W) // 64`th position, shifted at random in content and style at every update,
   and sums the layers' mean centred cosine distances, both as in the authors' code. The paper does not mention the sampling,
   but its 38 s at 512 px are out of reach without. These shifts, and the search for patches, are all that is random: `seed`.
 - Scales whose short side is under 16 px are left out, and the pyramid has as many levels as the picture can be halved: the
@@ -24,14 +24,17 @@ Where we leave the paper, or it leaves us the choice:
 - The colour filter is the authors' (3 x 3, five rounds), and colour is handled in Oklab, as their code does; "lightness" is
   its L. The paper filters before matching statistics, the code after: `colour_order`.
 - The `compact` weights have VGG-19's shape; the layers taken from them are VGG-16's by name, without conv3_4.
-- The supplement's design decisions (figures 6 and 12 to 18) are the knobs `layers`, `patch`, `coarsest`, `splitting`, `split_by`
-  and `rematch`; their columns stand in `figures.SHEETS`. What else Chen & Schmidt do (squared error, no rotations) is not.
+- The supplement's design decisions (figures 6 and 12 to 18) are the knobs `zero_centre`, `layers`, `patch`, `coarsest`,
+  `splitting`, `split_by` and `rematch`; their columns stand in `figures.SHEETS`. What else Chen & Schmidt do (squared error, no
+  rotations) is not.
   The border is repeated for 3 x 3 patches, and in feature splitting a patch is of neighbours on the grid. With `splitting`
   "always" what is matched is the picture as it is, so each scale begins from alpha * last result + (1 - alpha) * content, as the
-  caption of figure 8 says; from the last result alone the content was lost.
+  caption of figure 8 says; from the last result alone the content was lost. Without `rematch` matches are found once among
+  `neighbours.KEYS` places of a style in each layer, drawn at random, as a decoder's re-feeds do.
 - Labels: the guiding weights are the paper's, 0.5 each. Half of a border place is one label's alone, so that soft borders do not
   let labels mix (`Regions.channels`). A label that the style lacks takes from anywhere; one mask alone says what is used, or what
-  changes (`Regions`). Each label is coloured after its own places' statistics (the paper is silent).
+  changes (`Regions`). Each label is coloured after its own places' statistics (the paper is silent), but with the rest where it
+  covers less than 0.5 % of a picture.
 - Several styles, which the paper does not have: a style's weight is its share of the places. Those go to it that resemble it
   most compared with the others (`shared_out`), at every scale and in every layer, whatever rotation they are found in. Features
   are centred, and colours matched, by the styles' statistics in those shares. Masks are of the first style's.
@@ -54,7 +57,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -65,7 +68,7 @@ from ..errors import BadInput, WeightsMissing
 from ..features import SMALLEST_SIDE, layer_names, load_extractor
 from ..hypercolumns import LAYERS
 from ..images import resize
-from ..method import Input, Method, Params, Step, knob
+from ..method import Input, Method, Onward, Params, Step, knob
 from ..neighbours import Splitter, column_loss, rearranged, splitting_loss
 from ..nets.decoder import decoders
 from ..palette import MONOCHROME, as_light_as, coloured_by_label, lightness_only, relit
@@ -83,7 +86,8 @@ LAYER_SETS = {  # 3.1; figures 16 and 17
     **{f"block {block}": tuple(name for name in layer_names("vgg16") if name[4] == str(block)) for block in range(1, 6)},
     **{name: (name,) for name in layer_names("vgg16")},
 }
-HOLD = 10.0  # weight of the mean squared difference to a clip's last keyframe
+HOLD = 10.0  # weight of the mean squared difference to a clip's last keyframe; ours
+ALONE = 0.5  # least guidance weight of a style's mask alone: from here on no likeness outweighs a wrong label
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,8 @@ class NNSTParams(Params):
         0.0,
         0.95,
         step=0.05,
-        help="How much masks count beside likeness when places are matched: at 0.5 areas of one colour keep to themselves.",
+        help="How much masks count beside likeness when places are matched: from 0.5 on areas of one colour keep to themselves. "
+        "A mask of the style alone always counts 0.5 or more.",
         advanced=True,
     )
     refeeds: int = knob(
@@ -254,8 +259,10 @@ def held(loss: Callable[[Tensor], Tensor], before: Tensor | None) -> Callable[[T
     return lambda image: loss(image) + HOLD * (certainty * (image - wanted).square()).mean()
 
 
-def finer(sources: Sources, size: int) -> str:
-    """What to say of styles that are smaller than a result above `LARGEST`."""
+def noted(sources: Sources, size: int, masked: bool) -> str:
+    """What to say of masks that change nothing (`masked`: the style has one), or of styles smaller than a huge result."""
+    if masked and not sources.regions.shared:
+        return "The masks have no colour in common, or the style's is all black, so they changed nothing."
     own = min(max(style.shape[-2:]) for style in sources.styles)
     if size <= LARGEST or own >= size:
         return ""
@@ -289,6 +296,8 @@ def run(
     original = resize(content, params.size)
     weighted = ((style, 1.0), (style2, params.style2_weight), (style3, params.style3_weight))
     sources = Sources.of(weighted, Regions(content_mask, style_mask))
+    if content_mask is None and style_mask is not None:
+        params = replace(params, guidance_weight=max(ALONE, params.guidance_weight))
     if params.colour == "luminance":
         if before is not None:
             before = torch.cat([lightness_only(before[:, :3]), before[:, 3:]], 1)
@@ -356,7 +365,15 @@ def run(
     # Without the colour step the coloured result is still one click away, and the other way round.
     other = {"coloured": finish["style"]()} if params.colour == "painted" else {"uncoloured": painted}
     kept = {name: s.regions.over(original, picture) for name, picture in other.items()}
-    yield Step(n, n, "colour", s.regions.over(original, finish[params.colour]()), losses, kept, note=finer(sources, params.size))
+    yield Step(
+        n,
+        n,
+        "colour",
+        s.regions.over(original, finish[params.colour]()),
+        losses,
+        kept,
+        note=noted(sources, params.size, style_mask is not None),
+    )
 
 
 def load(device: torch.device, family: str) -> Model:
@@ -367,7 +384,7 @@ def load(device: torch.device, family: str) -> Model:
         WeightsMissing: no extractor.
     """
     vgg = reader = load_extractor("vgg16", family, device)
-    described, networks, missing = list(vgg.weights), {}, None
+    networks, missing, described = {}, None, []
     kinds = [vgg.weights[0]["family"], *(["compact"] if family == "auto" else [])]
     for kind in dict.fromkeys(kinds):
         try:
@@ -377,13 +394,9 @@ def load(device: torch.device, family: str) -> Model:
             continue
         if kind != kinds[0]:
             reader = load_extractor("vgg16", kind, device)
-            described += reader.weights
-        networks, missing = decoders(weights.read_tensors(file.path)), None
-        described.append(file.described())
+        networks, missing, described = decoders(weights.read_tensors(file.path)), None, [file.described()]
         break
-    model = Model(vgg, networks, reader, missing)
-    model.weights = described
-    return model.to(device, memory_format=torch.channels_last)
+    return Model(vgg, networks, reader, missing, described).to(device, memory_format=torch.channels_last)
 
 
 METHOD = Method(
@@ -403,6 +416,7 @@ METHOD = Method(
     },
     load=load,
     run=run,
+    used=lambda model, params: model.used(params.synthesis),
     full=("vgg16",),
     inputs=(
         Input(
@@ -423,4 +437,5 @@ METHOD = Method(
         Input("style3", "Third style", "picture", "A picture to take places from too, as many as its weight says."),
     ),
     follows=True,
+    onward=Onward("Go on with updates of pixels", {"synthesis": "decoder"}, {"synthesis": "decoder+opt", "iterations": 60}),
 )

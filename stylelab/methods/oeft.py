@@ -149,8 +149,18 @@ class Model(nn.Module):
     def __init__(self, vgg: VGG, generators: Mapping[str, nn.Module], missing: Mapping[str, WeightsMissing] | None = None):
         super().__init__()
         self.vgg, self.generators, self.missing = vgg, nn.ModuleDict(generators), dict(missing or {})
-        self.weights: list[dict[str, str]] = []
+        self.described: dict[str, dict[str, str]] = {}  # by domain, for reports
         self.references: dict[str, Reference] = {}
+
+    @property
+    def weights(self) -> list[dict[str, str]]:
+        """All that is here."""
+        return [*self.vgg.weights, *self.described.values()]
+
+    def used(self, params: OEFTParams) -> list[dict[str, str]]:
+        """What a result with these settings was made with."""
+        made_by = [] if params.task == "warp" else [params.domain]
+        return [*self.vgg.weights, *(self.described[domain] for domain in made_by if domain in self.described)]
 
     def generator(self, domain: str) -> tuple[PGGAN | StyleGAN, Reference]:
         """A generator and how its own pictures look, measured once.
@@ -391,7 +401,7 @@ def load(device: torch.device, family: str) -> Model:
     """
     vgg = load_extractor("vgg19", family, device).padded("replicate")
     families = ("full", "compact") if family == "auto" and device.type == "cuda" else ("full" if family == "full" else "compact",)
-    generators, missing, described = {}, {}, list(vgg.weights)
+    generators, missing, described = {}, {}, {}
     for domain, kind in GENERATORS.items():
         for each in families:
             try:
@@ -404,13 +414,13 @@ def load(device: torch.device, family: str) -> Model:
             except ValueError as error:
                 missing[domain] = WeightsMissing(f"{file.path.name} cannot be used: {error}.")
                 continue
-            described.append(file.described())
+            described[domain] = file.described()
             missing.pop(domain, None)
             break
     if not generators:
         raise next(iter(missing.values()))
     model = Model(vgg, generators, missing)
-    model.weights = described
+    model.described = described
     return model.to(device)
 
 
@@ -429,6 +439,7 @@ METHOD = Method(
     },
     load=load,
     run=run,
+    used=Model.used,
     full=("vgg19", "gan-pggan", "gan-stylegan"),
     sheets=("evolution", "augmented", "hypotheses"),
     views=("match map",),

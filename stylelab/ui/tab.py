@@ -7,7 +7,7 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -234,6 +234,7 @@ def tab(method: Method) -> None:
             with gr.Row():
                 download = gr.DownloadButton("Full-size PNG", visible=False, elem_id=f"{name}-download")
                 reuse = gr.Button("Use the result as content", visible=False, elem_id=f"{name}-reuse")
+                onward = gr.Button(method.onward.label if method.onward else "", visible=False, elem_id=f"{name}-onward")
             views = [VIEWS[kind](name) for kind in method.views]
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
@@ -248,7 +249,7 @@ def tab(method: Method) -> None:
                 report = gr.JSON(show_label=False, elem_id=f"{name}-report")
     pictures = gr.State(None)  # (content at the result's size, style, {label: picture})
 
-    turnable, after = list(widgets), (slider, alone, shown, download, reuse, film)
+    turnable, after = list(widgets), (slider, alone, shown, download, reuse, onward, film)
     outputs = [status, live, curve, report, pictures, widgets["seed"], *after, *(part for view in views for part in view.outputs)]
 
     def stepped(watch: Watch, step: Step) -> dict:
@@ -286,6 +287,7 @@ def tab(method: Method) -> None:
             shown: gr.Radio(list(kept), value="result", visible=len(kept) > 1),
             download: gr.DownloadButton(value=file, visible=file is not None),
             reuse: gr.Button(visible=True),
+            onward: gr.Button(visible=bool(method.onward) and method.onward.after.items() <= result.report["params"].items()),
         }
         for view in views:
             changed |= view.finished(content, style, result, given)
@@ -313,11 +315,14 @@ def tab(method: Method) -> None:
             named[declared.name] = next((value for value in given if value is not None), None)
         return named | {"seed": random.randrange(2**31)} if shuffle else named
 
-    def running(taken: Sequence[Input]) -> tuple:
-        """The listener that runs a job with some of the method's inputs, and the components that it reads."""
+    def running(taken: Sequence[Input], turned: Mapping[str, Any] | None = None) -> tuple:
+        """The listener that runs a job with some of the method's inputs, and the components that it reads.
 
-        def on_run(content, style, preset, *values):
-            named, watch = options(taken, *values), Watch()
+        With knobs `turned` it goes on from a job: the seed stays too.
+        """
+
+        def on_run(content, style, preset, shuffle, *values):
+            named, watch = options(taken, shuffle and turned is None, *values) | (turned or {}), Watch()
             extra = {declared.name: named[declared.name] for declared in taken if named[declared.name] is not None}
             yield {status: "Starting …"}
             for item in watched(name, content, style, preset=preset, **named):
@@ -350,18 +355,20 @@ def tab(method: Method) -> None:
 
     heavy = dict(api_visibility="private", show_progress="full", show_progress_on=status, **DEVICE_QUEUE)
     light = dict(api_visibility="private", queue=False)
-    running = [
+    jobs = [
         run.click(*running(method.inputs), outputs, **heavy),
         # What is painted now belongs to the pictures that were there before the example's.
         clickable.load_input_event.then(*running([key for key in parts if not key.of]), outputs, **heavy),
     ]
+    if method.onward:
+        jobs.append(onward.click(*running(method.inputs, method.onward.knobs), outputs, **heavy))
     if whole:  # what is painted on the photo is not for the clip
-        running.append(whole.paint.click(*filming([key for key in parts if key.of != "content"]), outputs, **heavy))
+        jobs.append(whole.paint.click(*filming([key for key in parts if key.of != "content"]), outputs, **heavy))
     for declared, (upload, painting) in ((key, both) for key, both in parts.items() if key.of):
         changed = {"content": content, "style": style}[declared.of]
         changed.change(lambda picture: (None, picture), changed, [upload, painting], show_progress="hidden", **light)
     # Said only when the job is closed: what a slow browser still has to draw of it would come after the word and replace it.
-    stop.click(None, None, None, cancels=running, **light).then(
+    stop.click(None, None, None, cancels=jobs, **light).then(
         lambda: "Stopped. The preview is how far it came.", None, status, **light
     )
     set_by_preset = [knob for knob in turnable if knob != "seed"]
