@@ -96,6 +96,9 @@ def stylise(args: argparse.Namespace) -> None:
     if args.ray or args.ray_address:
         raise BadInput(f"Ray is for a folder of pictures, and {args.content} is none.")
     # Before minutes of work, not after.
+    for role in ("content", "style"):
+        if args.out.resolve() == getattr(args, role).resolve():
+            raise BadInput(f"{args.out} is the {role} itself: name another file.")
     for folder in {path.parent for path in (args.out, args.extras, args.report) if path}:
         if not folder.is_dir():
             raise BadInput(f"There is no folder {folder} to write to: make it first.")
@@ -136,7 +139,8 @@ def paint_clip(args: argparse.Namespace, options: dict[str, Any]) -> None:
         raise BadInput(f"{args.out} is written, but not the report: {error.strerror or error}.") from None
     about = report["clip"]
     sound = "with its sound" if about["sound"] else "no sound"
-    print(f"{args.out}: {about['frames']} frames, {about['keyframes']} painted, {sound}, {ran(report)}", file=sys.stderr)
+    frames = f"{about['frames']} frame{'s' * (about['frames'] != 1)}"
+    print(f"{args.out}: {frames}, {about['keyframes']} painted, {sound}, {ran(report)}", file=sys.stderr)
 
 
 def watched(steps: Iterator, unit: str) -> Any:

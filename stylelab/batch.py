@@ -1,9 +1,10 @@
 """A folder of pictures in one style: ``python -m stylelab NAME DIR STYLE -o DIR``, in this process or over Ray.
 
 A result is written in one step and never made twice, so a run that was killed goes on where it was when it is started again.
-What a folder of results was made with stands in its `SETTINGS`; a run with other settings, another style or other networks wants
-another folder. Over Ray (an extra, see `NO_RAY`) a picture travels as the bytes of its file and comes back as those of the
-result: workers need no folder in common, and only the one who started them writes.
+What a folder of results was made with stands in its `SETTINGS`; a run with other settings, another style or another family of
+weights wants another folder. The family is what option `weights` says (`auto` is one of its own); which networks ran is not
+compared. Over Ray (an extra, see `NO_RAY`) a picture travels as the bytes of its file and comes back as those of the result:
+workers need no folder in common, and only the one who started them writes.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Recipe:
         """Read and check all that pictures have in common, before the first of them.
 
         Raises:
-            BadInput: the style, an input or a knob cannot be used.
+            BadInput: the style, an input, a knob, the device or the family of weights cannot be used.
         """
         declared = {given.name: given for given in job.method_called(method).inputs}
         files = {name: path for name, path in options.items() if name in declared and path is not None}
@@ -65,13 +66,15 @@ class Recipe:
         knobs = {name: value for name, value in options.items() if name not in ("preset", "device", "weights")}
         job.METHODS[method].settings(options.get("preset", "paper"), **knobs)
         job.device_called(options.get("device", "auto"))
+        if (family := options.get("weights", "auto")) not in job.FAMILIES:  # said by `job.model_of` for every picture otherwise
+            raise BadInput(f"weights must be one of {', '.join(job.FAMILIES)}, not {family!r}.")
         images.load_picture(style)
         for name, path in files.items():
             job.LOADERS[declared[name].kind](path)
         return cls(method, style.read_bytes(), {name: Path(path).read_bytes() for name, path in files.items()}, options)
 
     def described(self) -> dict[str, Any]:
-        """For `SETTINGS`: equal for recipes that give equal pictures. The device is left out."""
+        """For `SETTINGS`: equal for recipes that ask for equal pictures. The device is left out."""
         sums = {name: hashlib.sha256(data).hexdigest() for name, data in (("style", self.style), *self.inputs.items())}
         params = vars(
             job.METHODS[self.method].settings(**{k: v for k, v in self.options.items() if k not in ("device", "weights")})
@@ -119,16 +122,20 @@ def results(source: Path, target: Path) -> dict[Path, Path]:
     return {path: target / path.parent.relative_to(source) / f"{name}.png" for path, name in names.items()}
 
 
-def opened(target: Path, recipe: Recipe) -> None:
-    """Make the folder of results, or go on with one that was made with the same recipe.
+def opened(target: Path, recipe: Recipe, files: Iterable[Path]) -> None:
+    """Make the folder of results, `files`, or go on with one that was made with the same recipe.
 
     Raises:
-        BadInput: it is a file, cannot be written, or holds results of another recipe.
+        BadInput: it is a file, cannot be written, or holds results of another recipe, or pictures in their place.
     """
     wanted = json.loads(json.dumps(recipe.described()))
     try:
         target.mkdir(exist_ok=True)
         written = target / SETTINGS
+        if not written.exists() and any(path.exists() for path in files):
+            raise BadInput(
+                f"{target} holds pictures with the results' names that this program did not make there: name another folder."
+            )
         finished = written.exists() and any(target.rglob("*.png"))
         if finished and json.loads(written.read_text(encoding="utf-8")) != wanted:
             raise BadInput(f"{target} holds pictures that were made with another style or other settings: name another folder.")
@@ -252,7 +259,7 @@ def run(recipe: Recipe, source: Path, target: Path, *, ray: bool = False, addres
     wanted = results(source, target)
     if not wanted:
         raise BadInput(f"There is no picture in {source}.")
-    opened(target, recipe)
+    opened(target, recipe, wanted.values())
     missing = {path: result for path, result in wanted.items() if not result.exists()}
     begun, failed = time.perf_counter(), 0
     made = over_ray(recipe, missing, address) if ray or address else here(recipe, missing)
@@ -276,8 +283,8 @@ def run(recipe: Recipe, source: Path, target: Path, *, ray: bool = False, addres
     if failed:
         raise BadInput(f"{failed} of {len(wanted)} pictures could not be made; start again to try only these.")
     before = len(wanted) - len(missing)
-    seconds = f"{time.perf_counter() - begun:.1f} s"
-    return f"{target}: {len(missing)} pictures in {seconds}" + (f", {before} were there already" if before else "")
+    made_now = f"{len(missing)} picture{'s' * (len(missing) != 1)} in {time.perf_counter() - begun:.1f} s"
+    return f"{target}: {made_now}" + (f", {before} were there already" if before else "")
 
 
 def written(path: Path, data: bytes) -> None:

@@ -28,7 +28,7 @@ from .method import Step
 
 EVERY, MOST_EVERY = 8, 100  # frames from one keyframe to the next: a third of a second
 MOST_SECONDS = 3600  # of a clip: some 10 000 keyframes, days on two cores
-LEAST_FOLLOWED = 0.4  # of a frame
+LEAST_FOLLOWED = 0.4  # ours: with less of a frame found in the last keyframe, it becomes a keyframe before `every` have gone by
 FLOOR = 1e-4  # of a keyframe's weight where it is not certain: what neither keyframe shows is taken from where it seems to be
 
 Paint = Callable[[Tensor, Tensor | None], Iterator[Step]]  # a keyframe, and what is known of it: see `Method.follows`
@@ -160,6 +160,8 @@ def stream(
     method, preset = job.method_called(name), options.get("preset", "paper")
     own = max(seen.width, seen.height)
     side = method.settings(preset, size=options.get("size")).sized_for(own).size
+    whole = torch.empty(()).expand(1, 3, seen.height, seen.width)  # a shape without memory
+    job.check_shape(images.Picture(whole), side, "clip's")  # a keyframe's own check knows only the reduced frame
     options, painting = options | {"size": side}, images.load_picture(style)
     report, keyframes, done = {}, 0, 0
 

@@ -13,6 +13,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from . import examples, job
+from .errors import BadInput
 from .examples.masks import mask
 from .features import layer_names
 
@@ -211,6 +212,10 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--sheets", type=Path, metavar="DIR", help="also draw the ablation sheets, there")
     parser.add_argument("--only-sheets", action="store_true", help="leave the page's and the README's pictures as they are")
     args = parser.parse_args(argv)
+    if args.only_sheets and not args.sheets:
+        raise BadInput("--only-sheets draws nothing without --sheets DIR.")
+    if args.sheets and args.sheets.exists() and not args.sheets.is_dir():
+        raise BadInput(f"{args.sheets} is a file: name a folder for the sheets.")
     for name in args.method or job.METHODS:
 
         def made(content: str, style: str, name: str = name, show: str = "", **knobs: Any) -> list[Image.Image]:

@@ -12,7 +12,9 @@ from torch.nn import functional as F
 
 CONSISTENT = 0.01, 0.5  # Sundaram, Brox & Keutzer, ECCV 2010, equation 5: part of the squared lengths, and squared pixels
 
-ALIKE = 0.08  # mean absolute difference in [0, 1] at which a place counts for a third
+# Ours: in `alike`, mean absolute difference in [0, 1] at which a place counts for a third (1 / e). Flow that only looks certain
+# is caught by it.
+ALIKE = 0.08
 
 
 def grey(frame: Tensor) -> Tensor:

@@ -14,7 +14,8 @@ from .hypercolumns import LAYERS, extract, hypercolumns, layer_maps, quarter
 from .matching import as_map, guided, overlapped, patch_rows, rows, unit
 from .sources import Sources, taken, turned
 
-GRID = 64  # authors' code: positions a side that feature splitting compares
+# Authors' code: feature splitting compares every (side // GRID)th position, by the longer side: GRID to 2 * GRID - 1 of it.
+GRID = 64
 KEYS = 4096  # places of a style, in all rotations, that each layer of a result fed in again is compared with
 
 
@@ -96,8 +97,10 @@ class SplitLoss:
         return found if self.params.split_by == "layers" else {"": hypercolumns(found, quarter(image))}
 
     def grid(self, features: Tensor, guide: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """(1, C, H, W) on a grid of at most `GRID` positions along the longer side, shifted at random, and what a
-        guide has there, (N, L).
+        """(1, C, H, W) on a grid shifted at random, and what a guide has there, (N, L).
+
+        As in the authors' code the stride is the longer side by `GRID`, rounded down, so that a side of the grid has
+        fewer than 2 * `GRID` positions.
         """
         stride = max(1, max(features.shape[-2:]) // GRID)
         y, x = (int(torch.randint(min(stride, side), (), generator=self.generator)) for side in features.shape[-2:])

@@ -220,14 +220,26 @@ def test_ours_runs_with_the_knobs_given(data, untrained, monkeypatch):
             "There is no middlebury_flow or pf_willow in nowhere: name the folder of evaluation data with --data.",
         ),
         (["--data", "nowhere", "--pairs", "0"], "--pairs must be at least 1, not 0."),
+        (["--runs", "0"], "--runs must be at least 1, not 0."),
     ],
-    ids=["data", "pairs"],
+    ids=["data", "pairs", "runs"],
 )
 def test_what_is_refused_in_one_line(argv, said, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["bench", "--accuracy", "analogy", *argv]) == 2
     out, err = capsys.readouterr()
     assert out == "" and err == f"stylelab: {said}\n"
+
+
+@pytest.mark.parametrize(("name", "method"), [(name, "nnst" if name == "video" else name) for name in accuracy.NAMES])
+def test_an_unknown_preset_is_told_before_anything_is_measured(name, method, monkeypatch, capsys):
+    measured = []
+    monkeypatch.setattr(accuracy, "report", lambda *_: measured.append(_) or ["a table"])
+    assert main(["bench", "--accuracy", name, "--preset", "paper", "--preset", "slow"]) == 2
+    presets = ", ".join(METHODS[method].presets)
+    assert capsys.readouterr() == ("", f"stylelab: preset must be one of {presets}, not 'slow'.\n") and measured == []
+    assert main(["bench", "--accuracy", name, "--preset", "paper", "--preset", "fast"]) == 0
+    assert [options.preset for _, options in measured] == ["paper", "fast"] and "a table" in capsys.readouterr().out
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ def test_started_again_only_what_is_missing_is_made(folder, made, capsys):
     capsys.readouterr()
     assert made_of(folder) == 0 and len(made) == count + 1
     (line,) = lines(capsys)
-    assert "1 pictures in" in line and "2 were there already" in line
+    assert "1 picture in" in line and "2 were there already" in line
     assert (folder / "out" / "a.png").stat().st_mtime_ns == before
     assert names(folder / "out") == [".mine.part", batch.SETTINGS, "a.png", "b.png", "deep/er/c.png"]
 
@@ -95,6 +95,18 @@ def test_another_recipe_wants_another_folder(folder, made, capsys):
     for result in (folder / "out").rglob("*.png"):
         result.unlink()
     assert made_of(folder) == 0  # nothing there that could be mixed with
+
+
+def test_pictures_of_somebody_elses_are_no_results(folder, made, capsys):
+    foreign = picture(folder / "out" / "deep" / "er" / "c.png", 5)
+    before = foreign.read_bytes()
+    assert made_of(folder) == 2 and made == []
+    said = "holds pictures with the results' names that this program did not make there: name another folder."
+    assert lines(capsys) == [f"stylelab: {folder / 'out'} {said}"]
+    assert names(folder / "out") == ["deep/er/c.png"] and foreign.read_bytes() == before
+    foreign.rename(folder / "out" / "other.png")
+    assert made_of(folder) == 0
+    assert names(folder / "out") == [batch.SETTINGS, "a.png", "b.png", "deep/er/c.png", "other.png"]
 
 
 def test_inputs_and_style_reach_every_picture(folder, made):
@@ -141,6 +153,7 @@ def test_a_bug_costs_one_picture(folder, made, capsys, monkeypatch):
         (["in", "style.png", "-o", "out", "--seed", "-3"], "seed must be"),
         (["in", "style.png", "-o", "out", "--content-mask", "gone.png"], "gone.png was not found"),
         (["in", "style.png", "-o", "out", "--device", "tpu"], "device must be"),
+        (["in", "style.png", "-o", "out", "--weights", "tiny"], "weights must be one of auto, compact, full, not 'tiny'."),
         (["in", "style.png", "-o", "out", "--report", "r.json"], "--report is for one picture"),
         (["in/a.png", "style.png", "-o", "out.png", "--ray"], "in/a.png is none"),
         (["in", "style.png", "-o", "out", "--ray-address", "127.0.0.1:1"], "no Ray cluster at 127.0.0.1:1"),

@@ -94,6 +94,8 @@ GOOD = ["photo.jpg", "painting.png", "-o", "out.png"]
         (["nnst", *GOOD, "--weights", "tiny"], "weights must be one of "),
         (["nnst", "photo.jpg", "painting.png", "-o", "nowhere/out.png"], "no folder nowhere"),
         (["nnst", *GOOD, "--extras", "nowhere/more"], "no folder nowhere"),
+        (["nnst", "photo.jpg", "painting.png", "-o", "./photo.jpg"], "photo.jpg is the content itself: name another file."),
+        (["nnst", "photo.jpg", "painting.png", "-o", "painting.png"], "painting.png is the style itself: name another file."),
         (["nnst", "photo.jpg", "painting.png"], "-o/--out"),
         (["nnst", "photo.jpg"], "required: style"),
         (["gatys", *GOOD], "invalid choice: 'gatys'"),
@@ -105,7 +107,7 @@ def test_a_mistake_is_one_line_and_exit_2(argv, said, folder, capsys):
     assert main([*argv, "--device", "cpu"] if "--device" not in argv and argv else argv) == 2
     (line,) = shown(capsys)
     assert line.startswith("stylelab: ") and said in line
-    assert not (folder / "out.png").exists()
+    assert sorted(p.name for p in folder.iterdir()) == ["painting.png", "photo.jpg", "text.png"]
 
 
 def test_an_odd_suffix(folder, capsys):

@@ -167,6 +167,8 @@ def test_from_the_shell(source, made, capsys):
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1 and "7 frames, 2 painted, no sound" in err
     assert json.loads((source / "r.json").read_text())["clip"]["every"] == 6
+    assert painted_by_shell(source, "--seconds", "0.1") == 0
+    assert "1 frame, 1 painted, no sound" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -178,6 +180,7 @@ def test_from_the_shell(source, made, capsys):
         (["--seconds", "nan"], "seconds must be more than 0"),
         (["--extras", "more"], "--extras is for one picture"),
         (["-o", "out.png"], "out.png must end in .mp4"),
+        (["-o", "in.mp4"], "in.mp4 is the content itself: name another file."),
         (["--size", "3"], "size must be"),
         (["--preset", "slow"], "preset must be one of"),
     ],
@@ -188,6 +191,14 @@ def test_mistakes_are_one_line(more, said, source, made, capsys, monkeypatch):
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1 and said in err
     assert not (source / "out.mp4").exists()
+
+
+def test_a_narrow_clip_is_told_by_its_own_size(source, made):
+    video.write(source / "in.mp4", [torch.zeros(1, 3, 16, 640)] * 2, 6.0)
+    said = r"^The clip's picture of 640x16 pixels would be 64x2 at size 64: .* a size of at least 640\.$"
+    with pytest.raises(BadInput, match=said):
+        next(clip.stream("made", source / "in.mp4", source / "style.png", source / "out.mp4", size=64))
+    assert made == [] and not (source / "out.mp4").exists()
 
 
 def test_a_damaged_clip_is_one_line(source, made, capsys):

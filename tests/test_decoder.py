@@ -2,6 +2,7 @@
 
 import io
 import re
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -293,6 +294,64 @@ def test_the_command(packs, untrained, tmp_path, monkeypatch):
     assert torch.equal(made[128].mean, state["mean"].half().float())  # went on from the first
     target = state["mean"].view(1, -1, 1, 1).expand(1, CHANNELS, 8, 8)
     assert torch.allclose(made[64](target), Decoder.from_tensors(state)(target), atol=2e-2)
+
+
+@pytest.fixture
+def asked(packs, untrained, tmp_path, monkeypatch):
+    """`asked(*argv, family="compact")` runs the command; what it would ship is `shipped.safetensors`, its runs are in `runs`."""
+    vgg = untrained()
+    for module in (training, training.metrics):
+        monkeypatch.setattr(module, "load_extractor", lambda *_: vgg)
+    monkeypatch.setitem(training.RECIPES, "compact", RECIPE)
+    monkeypatch.setattr(training, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(training, "SHIPPED", tmp_path / "shipped.safetensors")
+    recorded = []
+    monkeypatch.setattr(training.weights, "record", lambda *given: recorded.append(given))
+
+    def run(*argv: str, family: str = "compact") -> list:
+        vgg.weights = [{"name": "encoder", "family": family, "sha256": "0"}]
+        monkeypatch.setattr("sys.argv", ["decoder", str(packs), "--device", "cpu", *argv])
+        training.main()
+        return recorded
+
+    return run
+
+
+def test_one_scale_never_replaces_what_ships(asked, tmp_path, capsys):
+    assert asked("--scale", "64") == [] and not (tmp_path / "shipped.safetensors").exists()
+    run = tmp_path / "runs" / "decoder"
+    said = f"nothing is exported, as {run} has no checkpoint for 128, 256, 512 px: train those, or name a file with --out"
+    assert capsys.readouterr().out.splitlines()[-1] == said
+    with pytest.raises(SystemExit, match=f"^{re.escape(said)}$"):
+        asked("--export")
+    assert asked("--export", "--out", str(tmp_path / "one.safetensors")) == []
+    assert list(decoders(load_file(tmp_path / "one.safetensors"))) == [64]
+    for scale in (128, 256, 512):
+        shutil.copytree(run / "64", run / str(scale))
+    assert asked("--export", "--steps", "256=1", "512=1") == [("nnst-decoder", "compact", tmp_path / "shipped.safetensors")]
+    assert list(decoders(load_file(tmp_path / "shipped.safetensors"))) == [64, 128, 256, 512]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "family", "folder"),
+    [
+        ("compact", "compact", "decoder"),
+        ("paper", "compact", "decoder-paper-compact"),
+        ("compact", "full", "decoder-compact-full"),
+        ("paper", "full", "decoder-paper-full"),
+    ],
+)
+def test_recipes_and_families_have_runs_of_their_own(recipe, family, folder, asked, tmp_path):
+    with pytest.raises(SystemExit, match=re.escape(f"as {tmp_path / 'runs' / folder} has no checkpoint for 64, ")):
+        asked("--recipe", recipe, "--export", family=family)
+
+
+@pytest.mark.parametrize("steps", ["100=5", "256", "256=x"])
+def test_steps_are_at_a_scale(steps, asked, capsys):
+    with pytest.raises(SystemExit) as left:
+        asked("--steps", steps)
+    assert left.value.code == 2
+    assert f"argument --steps: '{steps}' is not PX=N with one of 64, 128, 256, 512" in capsys.readouterr().err
 
 
 def test_nothing_to_export(tmp_path):

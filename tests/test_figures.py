@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from stylelab import METHODS, examples, figures, job
+from stylelab.__main__ import main
 from stylelab.examples.masks import THINGS, mask
 
 COLUMNS = [
@@ -68,3 +69,21 @@ def test_sheets(tmp_path, monkeypatch):
     cell, height = figures.CELL, figures.CELL + figures.CAPTION
     assert Image.open(tmp_path / "nnst-figure11-guidance.jpg").size == (8 * cell, 2 * height)
     assert Image.open(tmp_path / "nnst-many.jpg").size == (7 * cell, 4 * height)
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--only-sheets"], "--only-sheets draws nothing without --sheets DIR."),
+        (["--sheets", "file"], "file is a file: name a folder for the sheets."),
+    ],
+)
+def test_mistakes_are_one_line(argv, said, tmp_path, monkeypatch, capsys):
+    def stylize(*_, **__):
+        raise AssertionError("nothing is to be drawn")
+
+    monkeypatch.setattr(job, "stylize", stylize)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    assert main(["figures", *argv]) == 2
+    assert capsys.readouterr() == ("", f"stylelab: {said}\n")

@@ -167,11 +167,13 @@ def test_splitting_by_hand(untrained, photo, bf16):
     assert SplitLoss(vgg, Sources((style,)), params, torch.Generator())(image).item() == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.parametrize("height", [16, 17, 40, 130])
+@pytest.mark.parametrize("height", [16, 17, 31, 40, 47, 130])
 def test_the_splitting_grid_is_small_and_moves(height, untrained, photo, coarse_grid):
     split = SplitLoss(untrained(), Sources((photo(16, 16, 0),)), METHOD.settings(), torch.Generator().manual_seed(0))
     features = torch.arange(float(height * 20)).view(1, 1, height, 20)
-    grids = [split.grid(features)[0].flatten().tolist() for _ in range(20)]
+    drawn = [split.grid(features)[0] for _ in range(20)]
+    assert max(side for grid in drawn for side in grid.shape[-2:]) < 2 * neighbours.GRID
+    grids = [grid.flatten().tolist() for grid in drawn]
     stride = max(1, max(height, 20) // 16)
     for grid in grids:
         assert {int(b - a) for a, b in pairwise(grid) if b - a < 20} <= {stride}

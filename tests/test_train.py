@@ -1,5 +1,6 @@
 """Training the compact extractor: folding, augmentation, and a run that is interrupted and taken up again."""
 
+import argparse
 import io
 import zipfile
 
@@ -11,7 +12,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from stylelab.features import VGG
-from stylelab.train import Progress, encoder, load_checkpoint, save_checkpoint
+from stylelab.train import Progress, at_a_side, encoder, load_checkpoint, save_checkpoint
 from stylelab.train.encoder import HEAD_LAYERS, Classifier, augment, evaluate, read_pack, train
 from stylelab.train.muon import Muon, orthogonalised
 
@@ -176,6 +177,14 @@ def test_a_checkpoint_is_whole_or_not_there(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         save_checkpoint(path, {"step": 2})
     assert load_checkpoint(path, cpu)["step"] == 1
+
+
+def test_numbers_at_sides():
+    parsed = at_a_side((64, 128))
+    assert [parsed(text) for text in ("64=5", "128=0")] == [(64, 5), (128, 0)]
+    for text in ("32=5", "64", "64=", "64=x", "64=-1", "64=1=2", "=", ""):
+        with pytest.raises(argparse.ArgumentTypeError, match=f"^{text!r} is not PX=N with one of 64, 128 before a number$"):
+            parsed(text)
 
 
 def test_progress_is_a_line_now_and_then(capsys):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import time
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import torch
@@ -23,6 +25,22 @@ def save_checkpoint(path: Path, state: dict) -> None:
 def load_checkpoint(path: Path, device: torch.device) -> dict | None:
     """The checkpoint at `path` on `device`, or None where there is none yet."""
     return torch.load(path, map_location=device, weights_only=True) if path.is_file() else None
+
+
+def at_a_side(sides: Collection[int]) -> Callable[[str], tuple[int, int]]:
+    """For argparse: a `type` that reads PX=N as two numbers, where PX is one of `sides`."""
+
+    def parsed(text: str) -> tuple[int, int]:
+        try:
+            side, count = map(int, text.split("="))
+            if side not in sides or count < 0:
+                raise ValueError
+        except ValueError:
+            allowed = ", ".join(map(str, sorted(sides)))
+            raise argparse.ArgumentTypeError(f"{text!r} is not PX=N with one of {allowed} before a number") from None
+        return side, count
+
+    return parsed
 
 
 class Progress:

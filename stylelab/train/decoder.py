@@ -1,8 +1,8 @@
 """Train NNST's decoders: hypercolumns to pictures, one network for each of four scales.
 
     python -m stylelab.train.decoder DATA              all four, one after the other; run it again to resume from runs/decoder/
-    python -m stylelab.train.decoder DATA --scale 256  only that one
-    python -m stylelab.train.decoder --export          write what there is as it is
+    python -m stylelab.train.decoder DATA --scale 256  only that one; what ships is written once all four are there
+    python -m stylelab.train.decoder --export          write them as they are
 
 DATA is a folder with ``photos-256/*.zip`` and ``styles-256/*.zip``, JPEGs inside. Every step draws crops of photographs and of
 paintings and minimises (NNST 3.3.2):
@@ -20,9 +20,14 @@ What is ours:
   the decoder is given when it is fed with its own results (3.2).
 - Crops instead of whole pictures. Paintings are turned by a random right angle, as the matches of a job are.
 - `compact`: narrower branches behind a neck (`nets.decoder`); the finest scale is trained first and each other
-  starts from the one before; hidden convolutions are updated by Muon. `paper` has the paper's widths and optimiser.
+  starts from the one before; hidden convolutions are updated by Muon. `paper` has the paper's widths, and its Adam (`ADAM`)
+  for all parameters.
+- In both recipes, `paper` too: the losses, the batches and the crops above; rates that rise over `WARM_UP` steps and fall to
+  nothing as a cosine, gradients clipped to a norm of `CLIP`, and a running mean of the parameters (`AVERAGE`) as what ships.
+  The paper has none of these, and plain Adam at a constant rate.
 
 Every few minutes `RUN/SCALE/last.pt`, a sheet of pictures kept aside and a line of `RUN/SCALE/log.csv` are written.
+Unless `--run` says otherwise, every recipe and family of weights has a RUN of its own.
 """
 
 from __future__ import annotations
@@ -49,7 +54,7 @@ from ..nets.decoder import FACTORS, SCALES, WIDTHS, Decoder
 from ..nets.pggan import LEAK, Equalised
 from ..precision import fast_arithmetic
 from ..pyramid import collapse, decompose
-from . import RUNS, Progress, load_checkpoint, save_checkpoint
+from . import RUNS, Progress, at_a_side, load_checkpoint, save_checkpoint
 from .muon import Muon
 from .pictures import PREFIXES, between, held_out, random_crop, read_pack, sheet, unit
 
@@ -542,20 +547,24 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="?", help="folder with photos-256 and styles-256")
     parser.add_argument("--recipe", choices=RECIPES, help="default: compact on a CPU, paper on a GPU")
     parser.add_argument("--scale", type=int, choices=SCALES, help="train only this one")
-    parser.add_argument("--steps", nargs="*", default=[], metavar="PX=N", help="steps at a scale instead of the recipe's")
+    parser.add_argument(
+        "--steps", nargs="*", type=at_a_side(SCALES), default=[], metavar="PX=N", help="steps at a scale instead of the recipe's"
+    )
     parser.add_argument("--weights", choices=("auto", "compact", "full"), default="auto", help="the extractor to decode")
-    parser.add_argument("--out", type=Path, help=f"default: {SHIPPED.name} (full: -full) among the weights")
-    parser.add_argument("--run", type=Path, default=RUNS / "decoder", help="folder for checkpoints, sheets and logs")
+    parser.add_argument("--out", type=Path, help=f"default: {SHIPPED.name} (full: -full) among the weights, with all scales")
+    parser.add_argument(
+        "--run", type=Path, help="folder for checkpoints, sheets and logs; default runs/decoder, or runs/decoder-RECIPE-WEIGHTS"
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--export", action="store_true", help="write --out from the checkpoints as they are, and train nothing")
     parser.add_argument("--minutes", type=float, default=4.0, help="between two checkpoints")
     args = parser.parse_args()
     device = torch.device(args.device)
-    recipe = RECIPES[args.recipe or ("compact" if device.type == "cpu" else "paper")]
-    turned = {int(px): int(n) for px, n in (item.split("=") for item in args.steps)}
-    recipe = replace(recipe, steps=dict(recipe.steps) | turned)
+    name = args.recipe or ("compact" if device.type == "cpu" else "paper")
+    recipe = replace(RECIPES[name], steps=dict(RECIPES[name].steps) | dict(args.steps))
     vgg = load_extractor("vgg16", args.weights, device)
     family = vgg.weights[0]["family"]
+    run = args.run or RUNS / ("decoder" if name == family == "compact" else f"decoder-{name}-{family}")
     if not args.export:
         if args.data is None:
             parser.error("name the folder that holds photos-256 and styles-256")
@@ -563,11 +572,20 @@ def main() -> None:
         for scale in recipe.steps:
             if args.scale in (None, scale):
                 trainer = Trainer(scale, recipe, vgg, data, start)
-                train(trainer, args.run / str(scale), args.minutes)
-            if recipe.chained and (state := load_checkpoint(args.run / str(scale) / "last.pt", device)):
+                train(trainer, run / str(scale), args.minutes)
+            if recipe.chained and (state := load_checkpoint(run / str(scale) / "last.pt", device)):
                 start = state["average"]
+    missing = [str(scale) for scale in SCALES if not (run / str(scale) / "last.pt").is_file()]
+    if args.out is None and missing:  # a part must never replace the four that ship
+        said = (
+            f"nothing is exported, as {run} has no checkpoint for {', '.join(missing)} px: train those, or name a file with --out"
+        )
+        if args.export:
+            raise SystemExit(said)
+        print(said)
+        return
     out = args.out or (SHIPPED if family == "compact" else SHIPPED.with_stem(f"{SHIPPED.stem}-{family}"))
-    found = export(args.run, recipe.steps, out)
+    found = export(run, recipe.steps, out)
     if args.out is None:
         weights.record("nnst-decoder", family, out)
     print(f"{out}: decoders for {', '.join(map(str, found))} px")

@@ -38,7 +38,7 @@ from ..metrics import frechet_distance, statistics
 from ..nets.pggan import LEAK, PGGAN, Equalised, upsample
 from ..nets.stylegan import StyleGAN
 from ..precision import fast_arithmetic
-from . import RUNS, Progress, load_checkpoint, save_checkpoint
+from . import RUNS, Progress, at_a_side, load_checkpoint, save_checkpoint
 
 RATE, LAST_RATE, BETAS = 2e-3, 1e-3, (0.0, 0.99)  # Adam: below `SIDE` px, and at it; PGGAN, A.1, has 1e-3 throughout
 GROUP = 4  # pictures whose deviations the critic sees; PGGAN, section 3
@@ -442,26 +442,15 @@ def export(network: PGGAN | StyleGAN, path: Path) -> None:
     save_file({name: value.detach().cpu().half().contiguous() for name, value in network.state_dict().items()}, path)
 
 
-def at_a_side(text: str) -> tuple[int, int]:
-    """PX=N as two numbers, for argparse.
-
-    Raises:
-        ValueError: it is something else, or not a resolution of the recipes.
-    """
-    side, count = map(int, text.split("="))
-    if side not in RECIPES["cpu"].images:
-        raise ValueError(text)
-    return side, count
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stylelab.train.gan", description=__doc__.split("\n\n")[0])
     parser.add_argument("data", type=Path, help="folder with cats-64")
     parser.add_argument("--arch", choices=("pggan", "stylegan"), required=True)
     parser.add_argument("--recipe", choices=RECIPES, help="default: cpu on a CPU, gpu on a GPU")
     parser.add_argument("--until", type=int, default=SIDE, choices=(8, 16, 32, 64), help="px of the last resolution")
+    side = at_a_side(RECIPES["cpu"].images)
     parser.add_argument(
-        "--images", nargs="*", type=at_a_side, default=[], metavar="PX=N", help="pictures at a resolution instead of the recipe's"
+        "--images", nargs="*", type=side, default=[], metavar="PX=N", help="pictures at a resolution instead of the recipe's"
     )
     parser.add_argument("--out", type=Path, help="default: gan-ARCH.safetensors among the weights")
     parser.add_argument("--run", type=Path, help="folder for checkpoint, samples and log; default runs/gan-ARCH")
