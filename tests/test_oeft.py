@@ -399,3 +399,15 @@ def test_a_note_is_in_the_report(model, monkeypatch, untrained, photo):
     monkeypatch.setattr(metrics, "load_extractor", lambda *_: untrained())
     white = torch.ones(64, 64, 3).numpy()
     assert job.stylize("oeft", white, white, device="cpu", task="invert", **QUICK).report["note"]
+
+
+def test_what_a_result_was_made_with(model):
+    model.vgg.weights = [{"name": "encoder"}]
+    model.described = {"pggan": {"name": "gan-pggan"}, "stylegan": {"name": "gan-stylegan"}}
+    assert [w["name"] for w in model.weights] == ["encoder", "gan-pggan", "gan-stylegan"]
+    for knobs, made_by in (
+        (dict(task="warp"), []),
+        (dict(), ["gan-stylegan"]),
+        (dict(task="invert", domain="pggan"), ["gan-pggan"]),
+    ):
+        assert [w["name"] for w in model.used(METHOD.settings(**knobs))] == ["encoder", *made_by]
