@@ -96,8 +96,10 @@ def stylise(args: argparse.Namespace) -> None:
     if args.ray or args.ray_address:
         raise BadInput(f"Ray is for a folder of pictures, and {args.content} is none.")
     # Before minutes of work, not after.
-    for role in ("content", "style"):
-        if args.out.resolve() == getattr(args, role).resolve():
+    given = {"content": args.content, "style": args.style}
+    given |= {each.label.lower(): turned[each.name] for each in job.METHODS[args.command].inputs if turned[each.name]}
+    for role, path in given.items():
+        if args.out.resolve() == path.resolve():
             raise BadInput(f"{args.out} is the {role} itself: name another file.")
     for folder in {path.parent for path in (args.out, args.extras, args.report) if path}:
         if not folder.is_dir():

@@ -74,6 +74,17 @@ def method_called(name: str) -> Method:
     return METHODS[name]
 
 
+def family_called(name: str) -> str:
+    """`name` if weights come in a family of that name.
+
+    Raises:
+        BadInput: they do not.
+    """
+    if name not in FAMILIES:
+        raise BadInput(f"weights must be one of {', '.join(FAMILIES)}, not {name!r}.")
+    return name
+
+
 @functools.lru_cache(maxsize=8)
 def model_of(name: str, device: torch.device, family: str) -> Any:
     """A method's networks, loaded once per device and family.
@@ -81,9 +92,7 @@ def model_of(name: str, device: torch.device, family: str) -> Any:
     Raises:
         WeightsMissing: no usable file; a later call tries again.
     """
-    if family not in FAMILIES:
-        raise BadInput(f"weights must be one of {', '.join(FAMILIES)}, not {family!r}.")
-    return METHODS[name].load(device, family)
+    return METHODS[name].load(device, family_called(family))
 
 
 def stream(

@@ -96,6 +96,7 @@ GOOD = ["photo.jpg", "painting.png", "-o", "out.png"]
         (["nnst", *GOOD, "--extras", "nowhere/more"], "no folder nowhere"),
         (["nnst", "photo.jpg", "painting.png", "-o", "./photo.jpg"], "photo.jpg is the content itself: name another file."),
         (["nnst", "photo.jpg", "painting.png", "-o", "painting.png"], "painting.png is the style itself: name another file."),
+        (["nnst", *GOOD, "--style2", "out.png"], "out.png is the second style itself: name another file."),
         (["nnst", "photo.jpg", "painting.png"], "-o/--out"),
         (["nnst", "photo.jpg"], "required: style"),
         (["gatys", *GOOD], "invalid choice: 'gatys'"),
