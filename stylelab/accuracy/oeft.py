@@ -116,7 +116,7 @@ def deciding(model: oeft.Model, options: Options, cats: dict[str, Tensor]) -> It
     params = oeft.METHOD.settings(options.preset)
     generator, reference = model.generator(next(iter(model.generators)))
     yield "\nFréchet distance of single pictures to the generator's own (not comparable with the paper's FID of sets).\n"
-    yield head("pair", "warped", "mean of the hypotheses", "decided for", "PSNR to the warped", "layer, codes")
+    yield head("pair", "warped", "mean of the hypotheses", "decided for", "PSNR to the target", "layer, codes")
     table, names = [], list(cats)
     for name, other in list(zip(names, names[1:] + names[:1], strict=True))[: options.pairs or DECIDED]:
         warping = oeft.METHOD.settings(options.preset, task="warp", size=CAT_SIDE)
