@@ -77,13 +77,18 @@ class Watch:
     def curve(self, step: Step) -> pd.DataFrame:
         """The losses seen so far, a row each; another set of losses, with another scale, begins a new curve.
 
-        A single loss is always called "loss" here: the plot draws only those series it began with.
+        A single loss is always called "loss" here: the legend has no room for its name, the title has.
         """
         if self.curves != set(step.losses):
             self.curves, self.losses = set(step.losses), []
         alone = len(step.losses) == 1
         self.losses += [(step.i, float(value), "loss" if alone else name) for name, value in step.losses.items()]
         return pd.DataFrame(self.losses, columns=["step", "loss", "of"])
+
+    def title(self) -> str:
+        """Over the curve. It changes, by a space, once more after a curve has begun: the plot learns which series there are when its
+        title changes, and a new title arrives before its values."""
+        return f"Loss: {', '.join(sorted(self.curves))}{' ' * (len(self.losses) == len(self.curves))}"
 
 
 def watched(name: str, content: Any, style: Any, **options: Any) -> Iterator[Step | job.Result | None]:
@@ -256,7 +261,7 @@ def tab(method: Method) -> None:
         changed = {
             status: watch.status(step),
             live: gr.Image(value=preview(step), visible=True),
-            curve: gr.LinePlot(value=watch.curve(step), title=f"Loss: {', '.join(step.losses)}", visible=bool(step.losses)),
+            curve: gr.LinePlot(value=watch.curve(step), title=watch.title(), visible=bool(step.losses)),
         }
         return changed | cleared() if watch.shown == 1 else changed
 
