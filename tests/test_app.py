@@ -148,5 +148,5 @@ def test_examples_outlive_the_cleaning_of_the_cache(url):
 
     delete_files_created_by_app(demo, None)  # as every ten minutes with files of an hour, and all when another app is closed
     pictures = [block for block in demo.blocks.values() if getattr(block, "elem_id", None) in ("nnst-content", "nnst-style")]
-    files = [file for block in pictures for file in block.temp_files | block.keep_in_cache]
+    files = [file for block in pictures for file in block.keep_in_cache]
     assert len(files) >= len(examples.pairs("nnst")) and all(map(os.path.exists, files))
