@@ -86,8 +86,10 @@ class Watch:
         return pd.DataFrame(self.losses, columns=["step", "loss", "of"])
 
     def title(self) -> str:
-        """Over the curve. It changes, by a space, once more after a curve has begun: the plot learns which series there are when its
-        title changes, and a new title arrives before its values."""
+        """Over the curve. It changes, by a space, once more after a curve has begun.
+
+        The plot learns which series there are when its title changes, and a new title arrives before its values.
+        """
         return f"Loss: {', '.join(sorted(self.curves))}{' ' * (len(self.losses) == len(self.curves))}"
 
 
