@@ -164,6 +164,11 @@ class Reference:
         """Of each of (N, 3, H, W), RGB in [0, 1]: 0 for the statistics of the generator's own; smaller is more like them."""
         return [self.distance(one) for one in self.vectors(pictures)]
 
+    def decide(self, pictures: Tensor) -> tuple[int, list[float]]:
+        """Which of (N, 3, H, W), RGB in [0, 1], is most like the generator's own (OEFT 3.3), and the distances of all."""
+        scores = self.scores(pictures)
+        return min(range(len(scores)), key=scores.__getitem__), scores
+
     def directions(self, maps: Tensor, name: str) -> Tensor:
         """Unit vectors of a layer's (N, C, H, W), as seen from the mean of the generator's own."""
         return F.normalize(maps.float() - self.means[name], dim=1)

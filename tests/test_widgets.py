@@ -6,12 +6,14 @@ import io
 import gradio as gr
 import numpy as np
 import pytest
+import torch
 from gradio.components.image_editor import EditorData, EditorDataBlobs
 from gradio.data_classes import FileData
 from PIL import Image
 
 from stylelab import images
-from stylelab.method import knob
+from stylelab.method import Step, knob
+from stylelab.ui.tab import Watch
 from stylelab.ui.widgets import CANVAS_SIDE, SHOWN, Painting, Photo, widget
 
 
@@ -88,3 +90,13 @@ def test_many_choices_are_a_list_to_open(count, kind):
     declared = dataclasses.make_dataclass("Made", [("choice", str, knob(words[0], "Choice", choices=words))])
     made = widget(dataclasses.fields(declared)[0], words[1], "made")
     assert type(made) is kind and [value for _, value in made.choices] == words and made.value == words[1]
+
+
+def test_a_curve_begins_anew_with_other_losses():
+    """Its title too, and once more with the second step: the plot learns its series from what it has when its title changes."""
+    watch, seen = Watch(), []
+    for i, names in enumerate(("ab", "ab", "c", "c", "c"), 1):
+        curve = watch.curve(Step(i, 5, "made up", losses={name: torch.tensor(float(i)) for name in names}))
+        seen.append(([*zip(curve["step"], curve["of"], strict=True)], watch.title()))
+    assert [len(rows) for rows, _ in seen] == [2, 4, 1, 2, 3] and seen[-1][0] == [(3, "c"), (4, "c"), (5, "c")]
+    assert [title for _, title in seen] == ["Loss: a, b ", "Loss: a, b", "Loss: c ", "Loss: c", "Loss: c"]

@@ -126,8 +126,7 @@ def deciding(model: oeft.Model, options: Options, cats: dict[str, Tensor]) -> It
         for _ in range(params.inversion_steps):
             hypotheses.step()
         made = hypotheses.pictures()
-        scores = reference.scores(made)
-        best = min(range(len(scores)), key=scores.__getitem__)
+        best, scores = reference.decide(made)
         likeness = -10 * math.log10((hypotheses.reduced(made)[best] - target[0]).square().mean().item())
         table.append([*reference.scores(warped), sum(scores) / len(scores), scores[best], likeness])
         yield row(f"{name}, {other}", *(f"{value:.2f}" for value in table[-1]), "{}, {}".format(*params.hypotheses[best]))

@@ -337,8 +337,7 @@ def reduced(target: Tensor, generator: PGGAN | StyleGAN, params: OEFTParams) -> 
 def judged(inversion: Inversion, reference: Reference) -> tuple[Tensor, Tensor, float]:
     """The hypothesis decided for, (1, 3, R, R); all with their scores, as a sheet; and its distance."""
     pictures = inversion.pictures()
-    scores = reference.scores(pictures)
-    best = min(range(len(scores)), key=scores.__getitem__)
+    best, scores = reference.decide(pictures)
     tiles = [
         captioned(pictures[k : k + 1], f"layer {layer}, {count} codes\ndistance {scores[k]:.2f}", k == best)
         for k, (layer, count) in enumerate(inversion.hypotheses)

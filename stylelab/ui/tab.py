@@ -75,14 +75,10 @@ class Watch:
         return " · ".join(parts)
 
     def curve(self, step: Step) -> pd.DataFrame:
-        """The losses seen so far, a row each; another set of losses, with another scale, begins a new curve.
-
-        A single loss is always called "loss" here: the legend has no room for its name, the title has.
-        """
+        """The losses seen so far, a row each; another set of losses, with another scale, begins a new curve."""
         if self.curves != set(step.losses):
             self.curves, self.losses = set(step.losses), []
-        alone = len(step.losses) == 1
-        self.losses += [(step.i, float(value), "loss" if alone else name) for name, value in step.losses.items()]
+        self.losses += [(step.i, float(value), name) for name, value in step.losses.items()]
         return pd.DataFrame(self.losses, columns=["step", "loss", "of"])
 
     def title(self) -> str:
