@@ -78,7 +78,8 @@ def again(act, seen):
 
 
 def status(page, method="nnst"):
-    return page.inner_text(f"#{method}-status")
+    """The line itself, without the seconds that Gradio counts beside it."""
+    return page.inner_text(f"#{method}-status [data-testid=markdown]")
 
 
 def wait_for_text(page, place, text, seconds):
@@ -137,11 +138,15 @@ def test_a_text_file_called_png_is_one_sentence(page, tmp_path):
     page.click("#nnst-run")
     toast = page.wait_for_selector(".toast-body")
     assert "holiday.png" in toast.inner_text() and "Traceback" not in toast.inner_text()
+    page.wait_for_selector("#nnst-status .error", state="attached")
+    assert status(page).startswith("Choose two pictures") and not page.is_visible("#nnst-status .error")  # it would hide the line
 
 
 def test_run_without_pictures_says_what_is_missing(page):
     page.click("#nnst-run")
     assert "Choose a content" in page.wait_for_selector(".toast-body").inner_text()
+    wait_for_status(page, "Choose a content", 10)
+    assert status(page).startswith("⚠️")
 
 
 def test_an_example_runs_on_one_click(page):

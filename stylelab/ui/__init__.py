@@ -14,7 +14,8 @@ from .tab import tab
 
 THEME = gr.themes.Soft(primary_hue="indigo")
 CSS = """footer {opacity: .7} .gradio-container {max-width: 1280px !important; margin: 0 auto}
-.tabs {max-width: calc(100vw - 64px)} /* a phone: without it the row of tab titles sets the page's width */"""
+.tabs {max-width: calc(100vw - 64px)} /* a phone: without it the row of tab titles sets the page's width */
+.status .wrap:has(.error) {display: none} /* Gradio's bare "Error" over the line, after Stop too: the line tells */"""
 
 
 def machine() -> str:

@@ -113,6 +113,19 @@ def followed(work: Callable[[], Iterable[Any]]) -> Iterator[Any]:
         raise explained(error) from None
 
 
+def telling(status: gr.Markdown, listener: Callable[..., Iterator[dict]]) -> Callable[..., Iterator[dict]]:
+    """The listener, whose sentence on what went wrong stays in `status`: the message in the corner closes by itself."""
+
+    def listening(*values: Any) -> Iterator[dict]:
+        try:
+            yield from listener(*values)
+        except gr.Error as error:
+            yield {status: f"⚠️ {error.message}"}
+            raise
+
+    return listening
+
+
 def written(result: job.Result) -> str:
     """The full-size PNG in a folder of its own under a name that tells what it is; Gradio copies it into its cache.
 
@@ -226,7 +239,8 @@ def tab(method: Method) -> None:
             for part in (finished_before, content, style):  # else Gradio deletes the examples' pictures after `KEPT` seconds
                 part.keep_in_cache |= part.temp_files
         with gr.Column(scale=6, min_width=320):
-            status = gr.Markdown("Choose two pictures and press Run, or click an example.", elem_id=f"{name}-status")
+            said = "Choose two pictures and press Run, or click an example."
+            status = gr.Markdown(said, elem_id=f"{name}-status", elem_classes="status")
             live = gr.Image(label="Preview", format="jpeg", interactive=False, elem_id=f"{name}-preview", buttons=[], height=480)
             slider = gr.ImageSlider(
                 label="Before and after", format="png", max_height=640, visible=False, elem_id=f"{name}-slider"
@@ -334,7 +348,7 @@ def tab(method: Method) -> None:
                 else:
                     yield stepped(watch, item) if isinstance(item, Step) else finished(content, style, item, extra)
 
-        return on_run, [content, *read(taken)]
+        return telling(status, on_run), [content, *read(taken)]
 
     def filming(taken: Sequence[Input]) -> tuple:
         """The listener that paints a whole clip, and the components that it reads."""
@@ -354,7 +368,7 @@ def tab(method: Method) -> None:
                     shown = {live: gr.Image(value=None, visible=False), film: gr.Video(value=str(item.path), visible=True)}
                     yield {status: whole.told(item), report: item.report, **shown}
 
-        return on_clip, [whole.source, whole.every, *read(taken)]
+        return telling(status, on_clip), [whole.source, whole.every, *read(taken)]
 
     heavy = dict(api_visibility="private", show_progress="full", show_progress_on=status, **DEVICE_QUEUE)
     light = dict(api_visibility="private", queue=False)
