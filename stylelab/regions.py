@@ -7,6 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 LEAST_AREA = 0.005  # of a picture: a label smaller than this has no statistics worth having
+FEWEST = 20  # places; smaller labels are not fought for, they would take too many places from others
+ROUNDS, PULL, GOOD = 40, 2.0, 0.01  # of `claims`: how often, how strongly, and what share of its pixels a label may lose anyway
 
 
 class Regions:
@@ -60,18 +62,19 @@ class Regions:
         """How much each place of the content (0) or the style (1) is of each of the style's labels, (1, labels, *size).
 
         Half way between the label's share of the place and whether the place is the label's: soft at borders, yet a place on one
-        side is nearer to all on its side. A place of the style is the label's that has most of it; in the content shares count by
-        the square root of the label's area, so that what is thinner than a place is not lost to its ground. The sum is 1, or
-        less where the content has what the style lacks. None without a label that both have.
+        side is nearer to all on its side. A place of the style is the label's that has most of it; in the content shares are
+        weighed by `claims`, so that what is thinner than a place is not lost to its ground. The sum is 1, or less where the
+        content has what the style lacks. None without a label that both have.
         """
         if not self.shared:
             return None
         if (k, size) not in self.seen:
             shares = torch.cat([self.share(k, label, size) for label in self.all], 1)
-            counts = torch.cat([shares, 1 - shares.sum(1, keepdim=True)], 1)
+            shares = torch.cat([shares, (1 - shares.sum(1, keepdim=True)).clamp(min=0)], 1)
             if k == 0:
-                counts = counts / counts.mean((2, 3), keepdim=True).clamp(min=1e-6).sqrt()
-            self.seen[k, size] = (shares + F.one_hot(counts.argmax(1), counts.shape[1]).permute(0, 3, 1, 2)[:, :-1]) / 2
+                shares = shares * claims(shares)
+                shares = shares / shares.sum(1, keepdim=True)
+            self.seen[k, size] = (shares + owned(shares))[:, :-1] / 2
         return self.seen[k, size]
 
     def over(self, content: Tensor, image: Tensor) -> Tensor:
@@ -81,3 +84,27 @@ class Regions:
         changes = F.interpolate((self.kept > 0).float(), content.shape[-2:])
         soft = F.avg_pool2d(F.pad(changes, (2,) * 4, mode="replicate"), 5, stride=1)  # a step between two pixels would show
         return image * soft + content * (1 - soft)
+
+
+def owned(counts: Tensor) -> Tensor:
+    """Whose each place is: 1 for the label (1, labels, H, W) that counts most there, else 0."""
+    return F.one_hot(counts.argmax(1), counts.shape[1]).permute(0, 3, 1, 2).to(counts)
+
+
+def claims(shares: Tensor) -> Tensor:
+    """What the shares (1, labels, H, W) count (1, labels, 1, 1) for no label to lose much of its pixels to others' places.
+
+    It begins with one over the square root of the area. In each round labels that lose more than the mean count more, those that
+    lose less count less; the round in which the worst label loses least is taken.
+    """
+    areas = shares.sum((2, 3), keepdim=True)
+    weights = areas.clamp(min=1).rsqrt()
+    best, least, large = weights, 2.0, areas >= FEWEST
+    for _ in range(ROUNDS if large.any() else 0):
+        lost = 1 - (owned(shares * weights) * shares).sum((2, 3), keepdim=True) / areas.clamp(min=1)
+        if (worst := lost[large].max().item()) < least:
+            best, least = weights, worst
+        if worst < GOOD:
+            break
+        weights = weights * torch.where(large, PULL * (lost - lost[large].mean()), 0).exp()
+    return best

@@ -20,7 +20,7 @@ from stylelab.methods import nnst
 from stylelab.methods.nnst import METHOD, Model, run
 from stylelab.neighbours import SplitLoss, rearranged
 from stylelab.patchpainting import enlarged
-from stylelab.regions import Regions
+from stylelab.regions import Regions, claims, owned
 from stylelab.sources import Sources, turned
 
 MOST_LEAKED = 0.05  # of a label's places may take their feature from another label
@@ -77,12 +77,29 @@ def test_channels_by_hand():
     assert regions.channels(0, (1, 4))[0, :, 0].tolist() == [[1, 1, 0, 0], [0, 0, 1, 0]]
     assert regions.channels(1, (1, 2))[0, :, 0].tolist() == [[1, 0], [0, 1]]
     small = Regions(halves(0, 1, 9, 9), halves(0, 1, 9, 9)).channels(0, (3, 3))[0, :, 1]  # the border is after column 4
-    assert torch.allclose(small, torch.tensor([[1, 1 / 6, 0], [0, 5 / 6, 1]]))
+    ours = 2 / 3 / 5**0.5 / (2 / 3 / 5**0.5 + 1 / 3 / 4**0.5)  # five places are label 1, four label 0
+    assert torch.allclose(small, torch.tensor([[1, (1 - ours) / 2, 0], [0, (ours + 1) / 2, 1]]))
     large = Regions(halves(0, 1, 4, 4), halves(0, 1, 4, 4)).channels(0, (8, 8))[0, 0, 0]
     assert torch.allclose(large, torch.tensor([1, 1, 1, 0.875, 0.125, 0, 0, 0]))
     strip = Regions(*[(torch.arange(64) == 33).long().expand(1, 1, 64, 64)] * 2)  # a pixel wide: a quarter of its places
-    assert [strip.channels(k, (16, 16))[0, 1, 0, 8].item() for k in (0, 1)] == [(0.25 + 1) / 2, 0.25 / 2]
+    ours = 0.25 / 4**0.5 / (0.25 / 4**0.5 + 0.75 / 252**0.5)
+    assert strip.channels(0, (16, 16))[0, 1, 0, 8].item() == pytest.approx((ours + 1) / 2)
+    assert strip.channels(1, (16, 16))[0, 1, 0, 8] == 0.25 / 2
     assert Regions(content + 7, style).channels(0, (1, 4)) is None and Regions().channels(1, (1, 2)) is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_claims_let_no_label_lose_much(seed):
+    """Four labels in pieces of six pixels, the rarest a twentieth: whose a place of four is decides what others lose there."""
+    drawn = torch.multinomial(torch.tensor([0.5, 0.3, 0.15, 0.05]), 43 * 43, True, generator=torch.Generator().manual_seed(seed))
+    labels = drawn.view(43, 43).repeat_interleave(6, 0).repeat_interleave(6, 1)[:256, :256]
+    shares = torch.cat([F.avg_pool2d((labels == k).float()[None, None], 4) for k in range(4)], 1)
+
+    def worst(weights):
+        return (1 - (owned(shares * weights) * shares).sum((2, 3)) / shares.sum((2, 3))).max()
+
+    by_area = shares.sum((2, 3), keepdim=True).rsqrt()
+    assert worst(claims(shares)) < worst(by_area) < 0.3 < 0.5 < worst(torch.ones(()))
 
 
 @pytest.mark.parametrize("rotations", [False, True], ids=["upright", "rotations"])

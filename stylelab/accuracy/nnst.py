@@ -30,14 +30,13 @@ from ..methods import nnst
 from ..methods.nnst import NNSTParams
 from ..neighbours import rearranged
 from ..palette import coloured
-from ..regions import Regions
+from ..regions import FEWEST, Regions
 from ..sources import Sources
 from . import Options, head, present, row, weights_line
 from .dtp import FOLDER, pairs
 
 GUIDANCE = (0.0, 0.5)  # knob; the paper's
 PAINTED = 8  # pairs
-FEWEST = 20  # places; a smaller label has no share worth telling
 
 
 def leaks(vgg: VGG, content: Tensor, sources: Sources, params: NNSTParams) -> list[tuple[float, float]]:
