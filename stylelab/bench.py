@@ -7,6 +7,7 @@ With ``--accuracy`` instead a method's tables of right and wrong, on data that d
 from __future__ import annotations
 
 import argparse
+import itertools
 import multiprocessing
 import os
 import platform
@@ -82,18 +83,19 @@ def main(argv: list[str]) -> int:
     if args.accuracy:
         return measure_accuracy(args)
     device = job.device_called(args.device).type
+    jobs = [(name, preset) for name in args.method or job.METHODS for preset in args.preset or job.METHODS[name].presets]
+    for name, preset in jobs:  # all of them before the first row
+        job.METHODS[name].settings(preset)
     print(f"{machine()}; {PAIR[0].name} and {PAIR[1].name}, medians of {args.runs}\n")
     print("| job | size | first preview | seconds | memory | style distance | structure change |\n|---|---|---|---|---|---|---|")
     fresh = multiprocessing.get_context("spawn")
-    for name in args.method or job.METHODS:
-        for preset in args.preset or job.METHODS[name].presets:
-            for size in args.size or SIZES[device]:
-                runs = []
-                for _ in range(args.runs):
-                    with fresh.Pool(1) as pool:  # its own process: a peak of memory is a process's
-                        runs.append(pool.apply(measure, (name, preset, size, device, args.weights)))
-                middle = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
-                seconds = f"{middle['first']:.1f} s | {middle['seconds']:.1f} s"
-                row = f"| {name} `{preset}` | {size} px | {seconds} | {middle['memory']:.0f} MB"
-                print(f"{row} | {middle['style_distance']:.2f} | {middle['structure_change']:.2f} |", flush=True)
+    for (name, preset), size in itertools.product(jobs, args.size or SIZES[device]):
+        runs = []
+        for _ in range(args.runs):
+            with fresh.Pool(1) as pool:  # its own process: a peak of memory is a process's
+                runs.append(pool.apply(measure, (name, preset, size, device, args.weights)))
+        middle = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+        seconds = f"{middle['first']:.1f} s | {middle['seconds']:.1f} s"
+        row = f"| {name} `{preset}` | {size} px | {seconds} | {middle['memory']:.0f} MB"
+        print(f"{row} | {middle['style_distance']:.2f} | {middle['structure_change']:.2f} |", flush=True)
     return 0

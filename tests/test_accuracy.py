@@ -41,6 +41,19 @@ def grid(height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
     return x, y
 
 
+def test_the_table_of_times(capsys):
+    """A row a job, whose figures are those of a run in a process of its own; a wrong preset is told before the first."""
+    assert main(["bench", "--method", "adjustable", "--preset", "fast", "--preset", "slow"]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "'slow'" in err
+    assert main(["bench", "--method", "adjustable", "--preset", "fast", "--size", "64", "--device", "cpu"]) == 0
+    *_, heading, _, line = capsys.readouterr().out.splitlines()
+    assert heading.startswith("| job | size | first preview | seconds | memory |")
+    assert line.startswith("| adjustable `fast` | 64 px | ")
+    first, whole, memory, style, structure = (float(cell.split()[0]) for cell in line.strip("| ").split("|")[2:])
+    assert 0 <= first <= whole < 60 and memory > 100 and 0 < style < 1 and 0 < structure < 1
+
+
 @pytest.fixture
 def data(tmp_path, photo):
     """One sequence that moves by `SHIFT`, unknown where it leaves the frame; two classes of three pictures with keypoints."""
@@ -447,8 +460,9 @@ def test_the_tables_of_oeft(tmp_path, untrained, photo, monkeypatch):
     quick = dataclasses.replace(METHODS["oeft"], presets={"quick": {"square": 64, "tuning_steps": 2, "inversion_steps": 1}})
     monkeypatch.setattr("stylelab.methods.oeft.METHOD", quick)
     monkeypatch.setattr("stylelab.accuracy.oeft.ROUNDS", 1)
-    asked, run = [], oeft.run
+    asked, run, decisions, decide = [], oeft.run, [], oeft.Reference.decide
     monkeypatch.setattr(oeft, "run", lambda *given: asked.append(given[-1]) or run(*given))
+    monkeypatch.setattr(oeft.Reference, "decide", lambda *given: decisions.append(decide(*given)) or decisions[-1])
     lines = "\n".join(accuracy.report("oeft", accuracy.Options(tmp_path, "quick", "cpu", pairs=2))).splitlines()
     tables = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     names = [cells[0] for cells in tables if cells[0] != "---"]
@@ -462,7 +476,10 @@ def test_the_tables_of_oeft(tmp_path, untrained, photo, monkeypatch):
     assert any(f"composing layer {layer}, 1 rounds" in line for line in lines)
     assert {(params.codes, params.factor) for params in asked if params.task == "invert"} == {("1", 1), ("20", 1)}
     warped, mean, decided, likeness = (float(cell) for cell in tables[-1][1:5])
-    assert 0 < decided <= mean and warped > 0 and likeness > 0
+    assert warped > 0 and likeness > 0
+    scored = [scores for _, scores in decisions[-2:]]  # before them were those of what was inverted
+    assert decided == pytest.approx(sum(map(min, scored)) / 2, abs=0.01)
+    assert mean == pytest.approx(sum(sum(scores) / len(scores) for scores in scored) / 2, abs=0.01)
 
 
 def test_the_table_of_clips(tmp_path, untrained, photo, monkeypatch):
