@@ -143,6 +143,8 @@ def paint_clip(args: argparse.Namespace, options: dict[str, Any]) -> None:
     sound = "with its sound" if about["sound"] else "no sound"
     frames = f"{about['frames']} frame{'s' * (about['frames'] != 1)}"
     print(f"{args.out}: {frames}, {about['keyframes']} painted, {sound}, {ran(report)}", file=sys.stderr)
+    if report["note"]:
+        print(report["note"], file=sys.stderr)
 
 
 def watched(steps: Iterator, unit: str) -> Any:

@@ -106,19 +106,22 @@ def results(source: Path, target: Path) -> dict[Path, Path]:
     """Every picture in `source` and its sub-folders -> its result in `target`, at the same place under the same name, as PNG.
 
     Pictures that would share a result (``a.jpg``, ``a.webp``) keep their suffix before the new one. Hidden files and folders are
-    left out, and so is `target` where it lies in `source`.
+    left out, and so are `target` and other folders of results where they lie in `source`.
     """
+    made = {target.resolve(), *(path.parent.resolve() for path in source.rglob(SETTINGS) if path.parent != source)}
     found = sorted(
         path
         for path in source.rglob("*")
         if path.suffix.lower() in SUFFIXES
         and not any(part.startswith(".") for part in path.relative_to(source).parts)
-        and not path.resolve().is_relative_to(target.resolve())
+        and made.isdisjoint(path.resolve().parents)
         and path.is_file()
     )
-    shared = Counter(str(path.with_suffix("")).casefold() for path in found)
-    names = {path: path.stem if shared[str(path.with_suffix("")).casefold()] == 1 else path.name for path in found}
-    return {path: target / path.parent.relative_to(source) / f"{name}.png" for path, name in names.items()}
+    names, last = {path: path.with_suffix("") for path in found}, None
+    while names != last:  # a longer name may be another's
+        last, counts = names, Counter(str(name).casefold() for name in names.values())
+        names = {path: path if counts[str(name).casefold()] > 1 else name for path, name in names.items()}
+    return {path: target / name.parent.relative_to(source) / f"{name.name}.png" for path, name in names.items()}
 
 
 def opened(target: Path, recipe: Recipe, files: Iterable[Path]) -> None:

@@ -168,7 +168,8 @@ def stream(
     def paint(frame: Tensor, before: Tensor | None) -> Iterator[Step]:
         nonlocal report, keyframes
         keyframes += 1
-        for item in job.stream(name, images.Picture(frame), painting, before=before, **options):
+        # Cut anew, each keyframe would show another part, and what is between would have to follow that.
+        for item in job.stream(name, images.Picture(frame), painting, before=before, uncut=True, **options):
             if isinstance(item, job.Result):
                 report = report or item.report
                 return

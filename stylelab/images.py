@@ -167,12 +167,16 @@ def least_side(image: Tensor) -> int:
 
 
 def resize(image: Tensor, long_side: int) -> Tensor:
-    """Bring (N, C, H, W) in [0, 1] to a long side, aspect kept; the input itself where nothing changes.
+    """Bring (N, C, H, W) in [0, 1] to a long side, aspect kept; see `at_size`."""
+    return at_size(image, *fitted_size(image.shape[-1], image.shape[-2], long_side))
+
+
+def at_size(image: Tensor, new_width: int, new_height: int) -> Tensor:
+    """Bring (N, C, H, W) in [0, 1] to a size; the input itself where nothing changes.
 
     Shrinking averages (antialiased bilinear); enlarging is bicubic, clamped to [0, 1].
     """
     height, width = image.shape[-2:]
-    new_width, new_height = fitted_size(width, height, long_side)
     if (new_width, new_height) == (width, height):
         return image
     if new_width <= width and new_height <= height:

@@ -104,6 +104,7 @@ def stream(
     device: str = "auto",
     weights: str = "auto",
     before: Tensor | None = None,
+    uncut: bool = False,
     **knobs: Any,
 ) -> Iterator[Step | Result]:
     """Run a method step by step: every `Step` it takes, then the `Result`. Closing the generator stops the job.
@@ -115,6 +116,7 @@ def stream(
         device: auto, cpu or cuda.
         weights: auto, compact or full; auto is full on a GPU that can get it.
         before: of a clip's keyframe, see `Method.follows`; methods that do not follow paint without.
+        uncut: content and style are taken whole, whatever the method's `cut` says.
         **knobs: fields of the method's `params`; None leaves the preset's value. Also the method's `inputs` by name, each from
             the same kinds of source as content and style; None is not given.
 
@@ -137,7 +139,8 @@ def stream(
     before = {"before": before.to(where)} if method.follows and before is not None else {}
     model = model_of(name, where, weights)
     begun, losses = time.perf_counter(), {}
-    boxes = dict(zip(("content", "style"), method.cut(model, photo.rgb.to(where), painting.rgb.to(where), params), strict=True))
+    cut = (None, None) if uncut else method.cut(model, photo.rgb.to(where), painting.rgb.to(where), params)
+    boxes = dict(zip(("content", "style"), cut, strict=True))
     whole = [photo, painting]
     photo, painting = (picture.cut(box) for picture, box in zip(whole, boxes.values(), strict=True))
     if where.type == "cuda":

@@ -15,13 +15,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .errors import BadInput
-from .images import MIN_SIDE, resize
+from .images import MIN_SIDE, at_size, fitted_size
 
 MOST_SECONDS = 10.0  # of a clip; a frame takes a tenth of a second on two cores
 CODECS = ("libx264", "libopenh264", "mpeg4")  # the first that this build of FFmpeg has; a browser plays the first two
 COPIED = {"aac", "mp3", "opus", "ac3", "eac3", "alac", "flac"}  # sound that MP4 holds as it is
 SOUND_RATE = 48000  # Hz, of sound that is encoded anew
 DEFAULT_RATE = 24.0  # frames per second of a clip that does not say
+MOST_GUESSED = 30  # frames per second of a clip whose rate varies: higher guesses are often the clock's
+MOST_STRETCHED = 4.0  # width to height of a pixel, or height to width; more is a mistake in the file
+SAME_SHAPE = 0.03  # by how much the aspect ratio of two frames may differ: odd sides are rounded
 SUFFIXES = {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi"}  # of files that are clips and no pictures
 
 
@@ -39,59 +42,101 @@ def look(path: str | os.PathLike, seconds: float = MOST_SECONDS) -> Look:
     """Decode a clip's first seconds once, to know what there is before minutes of work begin.
 
     Raises:
-        BadInput: not a clip that can be read, damaged, or its frames are too small.
+        BadInput: not a clip that can be read, damaged, its frames are too small, or not all of one shape.
     """
-    name, count, size = Path(path).name, 0, (0, 0)
     rate, pictures = _decoded(path, seconds)
-    for picture in pictures:
-        turned = abs(picture.rotation) == 90
-        size, count = (picture.height, picture.width) if turned else (picture.width, picture.height), count + 1
-        if min(size) < MIN_SIDE:
-            raise BadInput(f"{name}: its frames are too small; use a video with at least {MIN_SIDE} pixels on both sides.")
+    size, count = (0, 0), 0
+    for _, shown in pictures:
+        size, count = size if count else shown, count + 1
     return Look(rate, count, *size)
 
 
 def frames(path: str | os.PathLike, side: int, seconds: float = MOST_SECONDS) -> tuple[float, Iterator[Tensor]]:
     """Frames per second of a clip, and its frames (1, 3, H, W) in [0, 1], upright, with a long side of `side`, one at a time.
 
+    Where the clip's own rate varies frames are repeated or left out, so that all is shown at its time. All frames have the size
+    of the first.
+
     Raises:
-        BadInput: not a clip that can be read; while iterating, a clip that is damaged.
+        BadInput: not a clip that can be read; while iterating, what `look` raises.
     """
     rate, pictures = _decoded(path, seconds)
-    return rate, (_upright(picture, Path(path).name, side) for picture in pictures)
 
+    def prepared() -> Iterator[Tensor]:
+        size = None
+        for picture, shown in pictures:
+            size = size or fitted_size(*shown, side)
+            pixels = torch.from_numpy(picture.to_ndarray(format="rgb24")).permute(2, 0, 1)[None].float().div(255)
+            yield at_size(pixels.rot90(picture.rotation // 90, (2, 3)), *size)  # phones film lying down and say how to turn it
 
-def _upright(picture, name: str, side: int) -> Tensor:
-    """A decoded frame as a tensor; phones film lying down and say how to turn it."""
-    pixels = torch.from_numpy(picture.to_ndarray(format="rgb24")).permute(2, 0, 1)[None].float().div(255)
-    if min(pixels.shape[-2:]) < MIN_SIDE:
-        raise BadInput(f"{name}: its frames are too small; use a video with at least {MIN_SIDE} pixels on both sides.")
-    return resize(pixels.rot90(picture.rotation // 90, (2, 3)), side)
+    return rate, prepared()
 
 
 def _decoded(path: str | os.PathLike, seconds: float) -> tuple[float, Iterator]:
-    """Frames per second, and PyAV's frames of the first seconds."""
+    """Frames per second, and PyAV's frames of the first seconds at that rate, each with its (width, height) as it is shown."""
     import av
 
     name = Path(path).name
     with _explained(name), av.open(os.fspath(path)) as clip:
         if not clip.streams.video:
             raise BadInput(f"{name} has no pictures in it; choose a video.")
-        rate = float(clip.streams.video[0].average_rate or DEFAULT_RATE)
+        stream = clip.streams.video[0]
+        rate = float(stream.average_rate or DEFAULT_RATE)
+        if stream.guessed_rate and rate < stream.guessed_rate <= MOST_GUESSED:  # a screen at rest, a GIF's pauses
+            rate = float(stream.guessed_rate)
 
     def pictures() -> Iterator:
-        seen, most = 0, max(1, round(seconds * rate))
+        first = None
         with _explained(name), av.open(os.fspath(path)) as clip:
-            clip.streams.video[0].thread_type = "AUTO"
-            for picture in clip.decode(video=0):
-                if seen == most:
-                    return
-                seen += 1
-                yield picture
-        if not seen:
+            stream = clip.streams.video[0]
+            stream.thread_type = "AUTO"
+            for picture in _evened(_timed(clip.decode(stream), 1 / rate), rate, max(1, round(seconds * rate))):
+                shown = _shown(picture, stream)
+                first = first or shown
+                if min(shown) < MIN_SIDE:
+                    raise BadInput(
+                        f"{name}: its frames are too small; use a video with at least {MIN_SIDE} pixels on both sides."
+                    )
+                if abs(shown[0] * first[1] / (shown[1] * first[0]) - 1) > SAME_SHAPE:
+                    raise BadInput(f"{name} changes its shape on the way; cut it there into clips of one shape each.")
+                yield picture, shown
+        if first is None:
             raise BadInput(f"{name} is damaged or incomplete; copy or export it again.")
 
     return rate, pictures()
+
+
+def _timed(pictures: Iterable, usual: float) -> Iterator[tuple]:
+    """Each with when it begins and ends, in seconds from the first; not every file tells, or tells what can be."""
+    start, now, end = None, -1.0, 0.0
+    for picture in pictures:
+        start = picture.time if start is None else start
+        told = end if picture.time is None else picture.time - start
+        now = told if told > now else end
+        end = now + (float(picture.duration * picture.time_base) if picture.duration and picture.time_base else usual)
+        yield picture, now, end
+
+
+def _evened(timed: Iterable[tuple], rate: float, most: int) -> Iterator:
+    """`most` pictures at most, `rate` a second: each as often as it is there at the middle of one's time. A still comes once."""
+    seen, last, now, end = 0, None, 0.0, 0.0
+    for picture, now, end in timed:  # noqa: B007 - the last one's count below
+        while last is not None and seen < most and (seen + 0.5) / rate <= now:
+            yield last
+            seen += 1
+        if seen == most:
+            return
+        last = picture
+    while last is not None and seen < most and (seen == 0 or (now > 0 and (seen + 0.5) / rate <= end)):
+        yield last
+        seen += 1
+
+
+def _shown(picture, stream) -> tuple[int, int]:
+    """(width, height) as a frame is shown: upright, and with square pixels."""
+    wide = float(stream.sample_aspect_ratio or 1)
+    width = round(picture.width * wide) if 1 / MOST_STRETCHED <= wide <= MOST_STRETCHED else picture.width
+    return (picture.height, width) if abs(picture.rotation) == 90 else (width, picture.height)
 
 
 class Writer:
@@ -161,18 +206,26 @@ class Writer:
 
     def _sound(self) -> None:
         """The sound of as many seconds as there are pictures: its packets as they are, or encoded anew where MP4 has no place."""
-        heard, seconds = self.heard, self.frames / self.rate
+        heard, seconds, seen = self.heard, self.frames / self.rate, self.source.streams.video[0]
+        start = (seen.start_time or 0) * seen.time_base  # what is written begins at 0
         if heard.codec_context.name in COPIED:
             for packet in self.source.demux(heard):
-                if packet.dts is None or packet.pts * packet.time_base >= seconds:
+                if packet.dts is None or packet.pts * packet.time_base - start >= seconds:
                     break
+                shift = round(start / packet.time_base)
+                packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+                if shift and packet.pts < 0:
+                    continue
                 packet.stream = self.track
                 self.file.mux(packet)
                 self.sound = True
         else:
             for piece in self.source.decode(heard):
-                if piece.time >= seconds:
+                if piece.time - start >= seconds:
                     break
+                piece.pts -= round(start / piece.time_base)
+                if piece.pts < 0:
+                    continue
                 self.file.mux(self.track.encode(piece))
                 self.sound = True
             self.file.mux(self.track.encode())

@@ -283,6 +283,16 @@ def test_labels_that_leak_by_hand(untrained, photo):
     assert free == [(1.0, 1.0)] * 3 and kept == [(0.0, 0.0)] * 3
 
 
+def test_what_the_style_lacks_does_not_leak(untrained, photo):
+    """The right third has a label that the style lacks, and is best matched with the style's label 1, which is no leak of 0."""
+    left, right = photo(64, 32, 1), 1 - photo(64, 32, 2)
+    thirds = torch.tensor([0, 1, 7]).repeat_interleave(32).expand(1, 1, 64, 96)
+    halves = torch.tensor([0, 1]).repeat_interleave(32).expand(1, 1, 64, 64)
+    sources = Sources((torch.cat([left, right], 3),), regions=Regions(thirds, halves))
+    params = METHODS["nnst"].settings(guidance_weight=0.9, rotations=False)
+    assert guidance.leaks(untrained(), torch.cat([left, right, right], 3), sources, params) == [(0.0, 0.0)] * 3
+
+
 def test_pixels_of_a_place_with_two_labels(untrained, photo):
     """A strip of five columns of pixels, a place and a quarter: the fifth takes the three others of its place with it."""
     strip = ((torch.arange(64) >= 24) & (torch.arange(64) < 29)).long().expand(1, 1, 64, 64)

@@ -47,14 +47,16 @@ def lines(capsys) -> list[str]:
 
 
 def test_what_becomes_of_which(tmp_path):
-    """By hand: places are kept, suffixes only where two results would be one; hidden, foreign and finished files are left out."""
+    """By hand: places are kept, suffixes only where two results would be one; what is hidden, foreign or a result is left out."""
     source = tmp_path / "in"
-    for name in ("a.png", "B.JPG", "b.webp", "x/a.gif", ".hidden.png", ".git/d.png", "note.txt", "out/a.png"):
+    names = ("a.png", "B.JPG", "b.webp", "b.jpg.png", "x/a.gif", "x/A.gif", ".hidden.png", ".git/d.png", "note.txt", "out/a.png")
+    for name in (*names, "x/older/b.png", f"x/older/{batch.SETTINGS}", "x/older/deep/c.png"):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).touch()
     found = {str(path.relative_to(source)): result for path, result in batch.results(source, source / "out").items()}
     target = source / "out"
-    expected = {"a.png": "a.png", "B.JPG": "B.JPG.png", "b.webp": "b.webp.png", "x/a.gif": "x/a.png"}
+    expected = {"a.png": "a.png", "B.JPG": "B.JPG.png", "b.webp": "b.webp.png", "b.jpg.png": "b.jpg.png.png"}
+    expected |= {"x/a.gif": "x/a.gif.png", "x/A.gif": "x/A.gif.png"}
     assert found == {name: target / result for name, result in expected.items()}
 
 

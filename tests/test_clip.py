@@ -1,5 +1,6 @@
 """Whole clips: when keyframes are painted, how frames between are carried, and files in and out."""
 
+import dataclasses
 import json
 
 import pytest
@@ -9,7 +10,10 @@ from torch.nn import functional as F
 from stylelab import clip, flow, video
 from stylelab.__main__ import main
 from stylelab.errors import BadInput
+from stylelab.images import resize
+from stylelab.job import METHODS
 from stylelab.method import Step, drain
+from stylelab.ui.tab import WholeClip
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +173,22 @@ def test_from_the_shell(source, made, capsys):
     assert json.loads((source / "r.json").read_text())["clip"]["every"] == 6
     assert painted_by_shell(source, "--seconds", "0.1") == 0
     assert "1 frame, 1 painted, no sound" in capsys.readouterr().err
+
+
+def test_frames_are_not_cut_and_notes_are_told(source, made, capsys, monkeypatch):
+    """A method that cuts pictures to a part sees a clip's frames whole; what it notes is told as for a picture."""
+
+    def run(model, content, style, params, **_):
+        yield Step(1, 1, "making", resize(content, params.size), note=f"Seen {content.shape[-1]} px wide.")
+
+    method = dataclasses.replace(METHODS["made"], run=run, cut=lambda *_: ((0, 0, 40, 40), None))
+    monkeypatch.setitem(METHODS, "made", method)
+    assert painted_by_shell(source, "--keyframes", "3") == 0
+    first, second = capsys.readouterr().err.splitlines()
+    assert "7 frames, 3 painted" in first and second == "Seen 64 px wide."
+    assert video.look(source / "out.mp4").width == 64
+    *_, end = clip.stream("made", source / "in.mp4", source / "style.png", source / "out.mp4", every=3, size=64)
+    assert WholeClip.told(end).splitlines()[-1] == "Seen 64 px wide."
 
 
 @pytest.mark.parametrize(

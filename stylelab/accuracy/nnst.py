@@ -49,7 +49,8 @@ def leaks(vgg: VGG, content: Tensor, sources: Sources, params: NNSTParams) -> li
     every = torch.tensor(regions.all, device=content.device)
     most, middle = ([], [])
     for k, size in enumerate(sizes):
-        most.append(every[rows(regions.channels(k, size)).argmax(1)])
+        shares = rows(regions.channels(k, size))
+        most.append(every[shares.argmax(1)].where(shares.sum(1) >= 0.5, -1))  # -1: what the style lacks
         middle.append(regions.at(k, size))
     carried = torch.stack([most[1], middle[1]]).view(1, 2, *sizes[1]).float()
     found, whole = rearranged(vgg, content, sources, params, [carried]), tuple(content.shape[-2:])

@@ -184,13 +184,12 @@ class WholeClip:
 
     @staticmethod
     def told(finished: clip.Clip) -> str:
-        """One line on a finished clip."""
-        about = finished.report["clip"]
+        """One line on a finished clip, and what is to be noted."""
+        about, note = finished.report["clip"], finished.report["note"]
         sound = "with its sound" if about["sound"] else "without sound"
-        seconds = f"**Done** in {finished.report['seconds']} s"
-        return (
-            f"{seconds} · {about['frames']} frames, {about['keyframes']} of them painted, the others follow the motion · {sound}"
-        )
+        frames = f"{about['frames']} frames, {about['keyframes']} of them painted, the others follow the motion"
+        done = f"**Done** in {finished.report['seconds']} s · {frames} · {sound}"
+        return f"{done}\n\n{note}" if note else done
 
 
 def default_preset(method: Method) -> str:
