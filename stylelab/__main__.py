@@ -99,8 +99,10 @@ def stylise(args: argparse.Namespace) -> None:
     given = {"content": args.content, "style": args.style}
     given |= {each.label.lower(): turned[each.name] for each in job.METHODS[args.command].inputs if turned[each.name]}
     for role, path in given.items():
-        if args.out.resolve() == path.resolve():
-            raise BadInput(f"{args.out} is the {role} itself: name another file.")
+        if clash := next((each for each in (args.out, args.report) if each and each.resolve() == path.resolve()), None):
+            raise BadInput(f"{clash} is the {role} itself: name another file.")
+    if args.report and args.report.resolve() == args.out.resolve():
+        raise BadInput(f"{args.report} is the result itself: name another file for the report.")
     for folder in {path.parent for path in (args.out, args.extras, args.report) if path}:
         if not folder.is_dir():
             raise BadInput(f"There is no folder {folder} to write to: make it first.")
@@ -115,8 +117,10 @@ def stylise(args: argparse.Namespace) -> None:
     try:
         if args.extras:
             args.extras.mkdir(exist_ok=True)
+            others = {path.resolve() for path in (*given.values(), args.out)}
             for name, picture in item.extras.items():
-                save(args.extras / f"{name}.png", picture, item.report)
+                path = args.extras / f"{name}.png"
+                save(path if path.resolve() not in others else args.extras / f"{name}-extra.png", picture, item.report)
             if item.fields:
                 np.savez(args.extras / "fields.npz", **item.fields)
         write_report(args, item.report)

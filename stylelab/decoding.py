@@ -56,7 +56,7 @@ class Model(nn.Module):
         if synthesis == "opt":
             return self.vgg
         if self.missing:
-            raise self.missing
+            raise WeightsMissing(str(self.missing))  # a new one: each keeps the frames that it went through
         return self.reader
 
     def decoder(self, side: int) -> Decoder:

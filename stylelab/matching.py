@@ -134,12 +134,19 @@ def shared_out(likeness: Tensor, shares: Sequence[float]) -> Tensor:
 # --- Soft matches: every place with every other ------------------------------------------------------------------------------
 
 
-def soft_matches(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
-    """exp(correlation / temperature) up to a factor, (M, N), of vectors of length 1: queries (M, C), keys (N, C)."""
+def soft_matches(queries: Tensor, keys: Tensor, temperature: float, by_row: bool = False) -> Tensor:
+    """exp(correlation / temperature) up to a factor, (M, N), of vectors of at most length 1: queries (M, C), keys (N, C).
+
+    The factor is the same everywhere: rows without any likeness vanish at temperatures below 0.02, gradients first. With
+    `by_row` each row has its own, none vanishes, and columns cannot be compared.
+    """
     q = queries / temperature
     # One more channel subtracts SHIFT inside the product: 16 million numbers are touched once less.
     q = torch.cat([q, torch.full_like(q[:, :1], -SHIFT / temperature)], 1)
-    return (q @ torch.cat([keys, torch.ones_like(keys[:, :1])], 1).T).exp_()
+    found = q @ torch.cat([keys, torch.ones_like(keys[:, :1])], 1).T
+    if by_row:
+        found = found.sub_(found.detach().amax(1, keepdim=True))
+    return found.exp_()
 
 
 def warp(weights: Tensor, values: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from .precision import fast_arithmetic
 
 STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1")  # Gatys et al. 2016, without conv5_1
 FRECHET_LAYERS = ("conv3_4", "conv4_4")  # fur and eyes; the compact extractor's widths give 192 numbers
+LEAST_WAY = 0.01  # of style: 19 of 20 pairs of photographs are 0.3 or more apart, one and its JPEG copy (quality 95) 0.007
 SIDE = 256  # pictures are compared at this long side, so that figures of different jobs can be
 
 
@@ -42,7 +43,8 @@ def compare(image: Tensor, content: Tensor, style: Tensor) -> dict[str, float]:
     """The report's metrics, on the compact extractor whatever the job ran on, all pictures (1, 3, H, W) at 256 px, or at
     as many more as a narrow one needs.
 
-    `style_distance` is relative to the untouched content's: 1 is no style at all, 0 the style's own statistics.
+    `style_distance` is relative to the untouched content's: 1 is no style at all, 0 the style's own statistics. Where content and
+    style have (nearly) the same, there is no way to go: `LEAST_WAY` stands for it.
     """
     vgg = load_extractor("vgg19", "compact", image.device)
     content = F.interpolate(content, size=image.shape[-2:], mode="bilinear", antialias=True)
@@ -50,7 +52,7 @@ def compare(image: Tensor, content: Tensor, style: Tensor) -> dict[str, float]:
     style = resize(style, max(SIDE, least_side(style)))
     untouched = style_distance(vgg, content, style)
     return {
-        "style_distance": round(style_distance(vgg, image, style) / max(untouched, 1e-12), 4),
+        "style_distance": round(style_distance(vgg, image, style) / max(untouched, LEAST_WAY), 4),
         "structure_change": round(structure_change(vgg, image, content), 4),
         "ssim": round(ssim(image, content).item(), 4),
     }

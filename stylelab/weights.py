@@ -26,10 +26,12 @@ import json
 import os
 import queue
 import re
+import secrets
 import shutil
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +44,7 @@ from torch import Tensor
 from .errors import BadInput, StylelabError, WeightsMissing
 
 FOLDER = Path(__file__).parents[1] / "weights"  # what ships with the code
+PASSING = "passing-"  # of folders in our cache that a whole file passes through
 PROBE_SECONDS = 3.0  # how long the Hub may take to say that it is there
 READ_SECONDS = 10.0  # longest silence in the middle of a range request
 CHUNK = 1 << 20
@@ -175,9 +178,21 @@ def _source(entry: _Entry) -> tuple[str, str] | None:
     mirror = os.environ.get("STYLELAB_WEIGHTS_REPO", "").strip()
     if not mirror:
         return None
-    if not (match := re.fullmatch(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?", mirror)):
+    repo, _, revision = mirror.partition("@")
+    if not _is_repo(repo) or not re.fullmatch(r"[\w./-]*", revision):
         raise WeightsMissing(f"STYLELAB_WEIGHTS_REPO must be OWNER/REPO or OWNER/REPO@COMMIT, not {mirror!r}.")
-    return match[1], match[2] or "main"
+    return repo, revision or "main"
+
+
+def _is_repo(name: str) -> bool:
+    """Whether the Hub could have a repository of that name, OWNER/REPO."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    with contextlib.suppress(HFValidationError):
+        validate_repo_id(name)
+        return name.count("/") == 1
+    return False
 
 
 def _endpoint() -> str | None:
@@ -198,15 +213,16 @@ def _hub_cached(entry: _Entry) -> Path | None:
 
 def _look(entry: _Entry) -> tuple[str, Path | None]:
     """('shipped' | 'cached' | 'damaged' | 'missing', its path). No network, and nothing is changed."""
-    candidates = []
-    if entry.repo is None:
-        candidates.append(("shipped", FOLDER / entry.file, entry.sha256))
-    if entry.tensors:
-        candidates.append(("cached", _kept(entry), entry.extract_sha256 or _noted(entry)))
-    whole = entry.sha256 or (None if entry.tensors else _noted(entry))
-    candidates.append(("cached", _hub_cached(entry), whole))
+
+    def candidates() -> Iterator[tuple[str, Path | None, str | None]]:
+        if entry.repo is None:
+            yield "shipped", FOLDER / entry.file, entry.sha256
+        if entry.tensors:
+            yield "cached", _kept(entry), entry.extract_sha256 or _noted(entry)
+        yield "cached", _hub_cached(entry), entry.sha256 or (None if entry.tensors else _noted(entry))
+
     damaged = None
-    for where, path, digest in candidates:
+    for where, path, digest in candidates():
         if path is None or digest is None or not path.is_file():
             continue
         try:
@@ -313,7 +329,8 @@ def _fetch(entry: _Entry) -> Path:
         _check_room(entry, folder, answer.size or 0)
         if entry.tensors:
             folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder) as passing:  # beside the Hub's cache: only the extract stays
+            _sweep(folder)
+            with tempfile.TemporaryDirectory(dir=folder, prefix=PASSING) as passing:  # beside the Hub's cache: the extract stays
                 path = Path(hf_hub_download(repo, entry.file, cache_dir=passing, **where))
                 _check(entry, path, digest)
                 return _keep(entry, _file_reader(path))
@@ -374,6 +391,14 @@ def _no_space(entry: _Entry, folder: Path, short: float) -> str:
     return f"{entry}: no space left for {folder}; free {max(1, round(short / 1e6))} MB there or set {variable} to another disk."
 
 
+def _sweep(folder: Path) -> None:
+    """Remove what downloads that were killed left behind: up to 575 MB each. What began less than a day ago may be going on."""
+    for left in folder.glob(f"{PASSING}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > 86_400:
+                shutil.rmtree(left)
+
+
 def _discard(path: Path) -> None:
     """Remove a file of the Hub's cache: the snapshot's link, and what it points at, so that the next try starts afresh."""
     while path.is_symlink():
@@ -386,15 +411,15 @@ def _discard(path: Path) -> None:
 def _write(path: Path, fill: Callable[[BinaryIO], Any], digest: str | None = None) -> None:
     """Write a file so that it appears whole, and with the right checksum if there is one, or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".partial")
+    part = path.parent / f"{path.name}.{secrets.token_hex(8)}.partial"
     try:
-        with os.fdopen(handle, "wb") as file:
+        with part.open("xb") as file:  # not tempfile, whose files nobody else may read
             fill(file)
-        if digest is not None and _sha256(Path(name)) != digest:
+        if digest is not None and _sha256(part) != digest:
             raise WeightsMissing(f"{path.name}: what came from the Hub has the wrong checksum and was thrown away; try again.")
-        os.replace(name, path)
+        os.replace(part, path)
     finally:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
 
 
 # ---- reading a part of a safetensors file: 8 bytes with the header's length, the header (JSON), the tensors' bytes
@@ -544,7 +569,7 @@ def publish(repo: str, private: bool = False) -> str:
         WeightsMissing: a shipped file is damaged, or there is none.
         StylelabError: no token, not allowed, or no network.
     """
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
+    if not _is_repo(repo):
         raise BadInput(f"publish needs OWNER/REPO, not {repo!r}.")
     shipped = []
     for entry in _entries():

@@ -62,6 +62,19 @@ def test_extras_and_report(folder, capsys):
     assert main(["nnst", "photo.jpg", "painting.png", "-o", "out.png", *QUICK, "--extras", "more"]) == 0  # a second time
 
 
+def test_nothing_that_was_given_or_made_is_overwritten(folder, capsys):
+    """An extra picture makes way for an input or the result of its name; a report may not be any of them."""
+    (folder / "photo.jpg").rename(folder / "uncoloured.png")
+    given = (folder / "uncoloured.png").read_bytes()
+    assert main(["nnst", "uncoloured.png", "painting.png", "-o", "out.png", *QUICK, "--extras", "."]) == 0
+    assert (folder / "uncoloured.png").read_bytes() == given and (folder / "uncoloured-extra.png").is_file()
+    shown(capsys)
+    for name, said in (("painting.png", "style"), ("./uncoloured.png", "content"), ("new.png", "result")):
+        assert main(["nnst", "uncoloured.png", "painting.png", "-o", "new.png", *QUICK, "--report", name]) == 2
+        assert f"is the {said} itself: name another file" in shown(capsys)[0]
+    assert not (folder / "new.png").exists()
+
+
 def test_fields_are_among_the_extras(folder, capsys):
     few = ["--size", "64", "--match-size", "64", "--deconvolution-steps", "5", "--search-iterations", "1", "--device", "cpu"]
     assert main(["analogy", "photo.jpg", "painting.png", "-o", "out.png", *few, "--extras", "more"]) == 0

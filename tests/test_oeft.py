@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from stylelab import job, metrics
 from stylelab.errors import WeightsMissing
-from stylelab.features import VGG
+from stylelab.features import VGG, load_extractor
 from stylelab.inversion import Inversion, Reference
 from stylelab.losses import contextual
 from stylelab.matching import rows, soft_matches, warp
@@ -69,10 +69,10 @@ def begun(vgg, pair, bf16):
 
 def test_warping_is_equations_3_to_6(begun):
     tuning = begun()
-    warped, ours, matches = tuning.warped(*tuning.pair)
-    theirs, values = tuning.features(1, tuning.pair[1]).double(), rows(F.avg_pool2d(tuning.pair[1], 4)).double()
-    softmax = torch.softmax(ours.double() @ theirs.T / oeft.TEMPERATURE, 1)
-    assert warped.shape == (1, 3, 16, 16) and matches.shape == (256, 256)
+    warped, ours, theirs = tuning.warped(*tuning.pair)
+    assert torch.equal(theirs, tuning.features(1, tuning.pair[1])) and warped.shape == (1, 3, 16, 16)
+    values = rows(F.avg_pool2d(tuning.pair[1], 4)).double()
+    softmax = torch.softmax(ours.double() @ theirs.double().T / oeft.TEMPERATURE, 1)
     assert torch.allclose(rows(warped).double(), softmax @ values, atol=1e-3)
 
 
@@ -89,10 +89,23 @@ def test_features_of_all_levels_are_centred_and_count_alike(begun):
     assert torch.allclose(features.split(widths, 1)[1], expected, atol=1e-5)
 
 
-def test_soft_matches_by_hand():
+@pytest.mark.parametrize(("temperature", "by_row"), [(0.1, False), (0.1, True), (0.01, True)])
+def test_soft_matches_by_hand(temperature, by_row):
     queries, keys = F.normalize(random(5, 4), dim=1), F.normalize(random(6, 4, seed=1), dim=1)
-    found = warp(soft_matches(queries, keys, 0.1), random(6, 3, seed=2))
-    assert torch.allclose(found, torch.softmax(queries @ keys.T / 0.1, 1) @ random(6, 3, seed=2), atol=1e-5)
+    found = warp(soft_matches(queries, keys, temperature, by_row), random(6, 3, seed=2))
+    assert torch.allclose(found, torch.softmax(queries @ keys.T / temperature, 1) @ random(6, 3, seed=2), atol=1e-4)
+
+
+@pytest.mark.parametrize("dot", [0.0, 0.01], ids=["flat", "one pixel"])
+@pytest.mark.parametrize("grey", [0.0, 0.5])
+def test_a_flat_style_gives_numbers(photo, grey, dot):
+    """With the network that ships: nothing in the style has any likeness to the content, and sums of exp(-75) no gradient."""
+    model = Model(load_extractor("vgg19", "compact", torch.device("cpu")).padded("replicate"), {})
+    style = torch.full((1, 3, 64, 64), grey)
+    style[..., 5, 5] += dot
+    *_, last = oeft.run(model, photo(64, 64, 1), style, oeft.METHOD.settings(task="warp", square=64, tuning_steps=3))
+    assert all(value.isfinite() for value in last.losses.values())
+    assert (last.image - grey).abs().max() < 0.02
 
 
 def test_the_contextual_loss_one_by_one():
@@ -372,11 +385,21 @@ def test_a_file_in_another_layout_is_told_and_the_next_one_taken(vgg, monkeypatc
         oeft.load(torch.device("cpu"), "full")
 
 
-def test_a_generator_that_is_not_here_is_named(vgg, generator, pair):
-    model = Model(vgg, {"pggan": generator}, {"stylegan": WeightsMissing("gan-stylegan (compact) is not here.")})
+def test_a_generator_that_is_not_here_is_named_and_tried_again(vgg, generator, pair):
+    online = False
+
+    def fetch(domain):
+        if not online:
+            raise WeightsMissing(f"gan-{domain} (full) is not here.")
+        return generator, {"name": f"gan-{domain}"}
+
+    model = Model(vgg, {"pggan": generator}, fetch)
     with pytest.raises(WeightsMissing, match="gan-stylegan"):
         finished(model, pair, domain="stylegan")
     assert finished(model, pair, domain="pggan").image.shape == (1, 3, 64, 64)
+    online = True
+    assert finished(model, pair, domain="stylegan").image.shape == (1, 3, 64, 64)
+    assert model.weights[-1] == {"name": "gan-stylegan"}
 
 
 def test_captions_mark_the_winner():

@@ -83,6 +83,13 @@ def test_a_result_is_shown_large_enough_to_point_at(view, shown):
     assert shown.keys() == set(view.outputs) and shown[view.told] == ""
 
 
+def test_what_matches_nothing_shows_no_map(view):
+    """OEFT's inversion has no fields: the page still gets its result, and what an earlier one left is put away."""
+    picture = load_picture(Image.new("RGB", (40, 40), "grey"))
+    shown = view.finished(picture, picture, Result(Image.new("RGB", (8, 8)), {}, {}, {}), {})
+    assert shown == {view.place: gr.update(visible=False), view.kept: None}
+
+
 def test_a_click_on_either_picture_marks_both(view, shown):
     kept, side = shown[view.kept], VIEW_SIDE
     for k, click, places in [

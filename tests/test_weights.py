@@ -148,6 +148,16 @@ def test_shipped_damaged(home, hub, monkeypatch):
         weights.find("encoder", "compact")
 
 
+@pytest.mark.parametrize("mirror", ["foo", "owner/repo.git", "owner/a--b", "a/b/c", "owner/repo@a b"])
+def test_a_wrong_mirror_harms_no_good_file(home, mirror, monkeypatch):
+    monkeypatch.setenv("STYLELAB_WEIGHTS_REPO", mirror)
+    assert weights.find("encoder", "compact").path == home / OWN
+    assert "shipped" in {row["where"] for row in weights.status() if row["name"] == "encoder"}
+    (home / OWN).unlink()
+    with pytest.raises(WeightsMissing, match="OWNER/REPO@COMMIT, not"):
+        weights.find("encoder", "compact")
+
+
 def test_shipped_without_a_checksum_is_refused(home):
     pin(home, "encoder", "compact", sha256=None)
     with pytest.raises(WeightsMissing, match="no checksum"):
@@ -371,6 +381,9 @@ def test_unpinned_part_is_made_from_the_checked_whole(home, hub, monkeypatch, tm
     assert [p.name for p in (tmp_path / "cache").iterdir() if p.suffix != ".sha256"] == [found.path.name]  # the whole is gone
     assert not any("timm" in p.name for p in tmp_path.glob("hub/*"))
     assert_same_network(found.path)
+    plain = tmp_path / "plain"
+    plain.touch()
+    assert {p.stat().st_mode for p in (tmp_path / "cache").iterdir()} == {plain.stat().st_mode}  # others may read it too
 
     monkeypatch.setenv("HF_ENDPOINT", closed())
     assert weights.find("vgg19", "full") == found
@@ -379,6 +392,15 @@ def test_unpinned_part_is_made_from_the_checked_whole(home, hub, monkeypatch, tm
         weights.find("vgg19", "full")
     monkeypatch.setenv("HF_ENDPOINT", hub.url)
     assert weights.find("vgg19", "full").sha256 == found.sha256
+
+
+def test_what_killed_downloads_left_goes(home, hub, tmp_path):
+    for name in ("passing-old", "passing-new", "mine"):
+        (tmp_path / "cache" / name / "blobs").mkdir(parents=True)
+    for name in ("passing-old", "mine"):
+        os.utime(tmp_path / "cache" / name, (1, 1))
+    found = weights.find("vgg19", "full")
+    assert {p.name for p in (tmp_path / "cache").iterdir() if p.is_dir()} == {"passing-new", "mine"} and found.path.is_file()
 
 
 @pytest.fixture
@@ -555,8 +577,9 @@ def test_publish_then_find_in_the_mirror(home, hub, monkeypatch, capsys):
 
 
 def test_publish_refusals(home, hub, monkeypatch):
-    with pytest.raises(BadInput, match="OWNER/REPO"):
-        weights.publish("mirror")
+    for name in ("mirror", "me/mirror.git", "me/my/mirror"):
+        with pytest.raises(BadInput, match="OWNER/REPO"):
+            weights.publish(name)
     hub.writable = False
     with pytest.raises(StylelabError, match="write access"):
         weights.publish("me/mirror")

@@ -44,7 +44,7 @@ Where we leave the paper, or it leaves us the choice:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -143,12 +143,12 @@ class Model(nn.Module):
     """The extractor and the generators that could be had.
 
     Args:
-        generators: by `domain`. missing: by `domain`, why the others could not.
+        generators: by `domain`. fetch: gives one that is not among them and its description, or raises `WeightsMissing`.
     """
 
-    def __init__(self, vgg: VGG, generators: Mapping[str, nn.Module], missing: Mapping[str, WeightsMissing] | None = None):
+    def __init__(self, vgg: VGG, generators: Mapping[str, nn.Module], fetch: Callable[[str], tuple] | None = None):
         super().__init__()
-        self.vgg, self.generators, self.missing = vgg, nn.ModuleDict(generators), dict(missing or {})
+        self.vgg, self.generators, self.fetch = vgg, nn.ModuleDict(generators), fetch
         self.described: dict[str, dict[str, str]] = {}  # by domain, for reports
         self.references: dict[str, Reference] = {}
 
@@ -166,10 +166,11 @@ class Model(nn.Module):
         """A generator and how its own pictures look, measured once.
 
         Raises:
-            WeightsMissing: it could not be had.
+            WeightsMissing: it could not be had; a later call tries again.
         """
-        if domain in self.missing:
-            raise self.missing[domain]
+        if domain not in self.generators:
+            generator, self.described[domain] = self.fetch(domain)
+            self.generators[domain] = generator.to(self.vgg.mean.device)
         if domain not in self.references:
             self.references[domain] = Reference(self.generators[domain], self.vgg)
         return self.generators[domain], self.references[domain]
@@ -229,11 +230,10 @@ class Tuning:
         return rows(torch.cat(levels, 1)) / len(LEVELS) ** 0.5
 
     def warped(self, content: Tensor, style: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Equations 1 to 6: the style's picture at the content's places (1, 3, S / 4, S / 4), the content's features, matches."""
+        """Equations 1 to 6: the style's picture at the content's places (1, 3, S / 4, S / 4), and the features of both."""
         ours, theirs = self.features(0, content), self.features(1, style)
-        matches = soft_matches(ours, theirs, TEMPERATURE)
         small = F.avg_pool2d(style, 4)
-        return as_map(warp(matches, rows(small)), small), ours, matches
+        return as_map(warp(soft_matches(ours, theirs, TEMPERATURE, by_row=True), rows(small)), small), ours, theirs
 
     def losses(self, content: Tensor, style: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Equations 7 to 11 of a pair: the warped picture (1, 3, S / 4, S / 4), and the losses by name."""
@@ -273,9 +273,9 @@ class Tuning:
     def answer(self) -> tuple[Tensor, dict[str, Tensor]]:
         """As tuned: the warped picture (1, 3, S / 4, S / 4), and the best matches, relative places (1, 2, S / 4, S / 4)."""
         with fast_arithmetic(self.pair[0].device):
-            warped, _, matches = self.warped(*self.pair)
-        size = warped.shape[-2:]
-        found = [matches.argmax(axis).view(1, *size) for axis in (1, 0)]
+            warped, ours, theirs = self.warped(*self.pair)
+        size, correlation = warped.shape[-2:], ours.float() @ theirs.float().T
+        found = [correlation.argmax(axis).view(1, *size) for axis in (1, 0)]
         fields = [relative(torch.stack([f % size[1], f // size[1]], 1), size) for f in found]
         return warped.float().clamp(0, 1), dict(zip(("a_to_b", "b_to_a"), fields, strict=True))
 
@@ -400,26 +400,29 @@ def load(device: torch.device, family: str) -> Model:
     """
     vgg = load_extractor("vgg19", family, device).padded("replicate")
     families = ("full", "compact") if family == "auto" and device.type == "cuda" else ("full" if family == "full" else "compact",)
-    generators, missing, described = {}, {}, {}
-    for domain, kind in GENERATORS.items():
+
+    def fetch(domain: str) -> tuple[nn.Module, dict[str, str]]:
+        missing = None
         for each in families:
             try:
                 file = weights.find(f"gan-{domain}", each)
+                return GENERATORS[domain].from_tensors(weights.read_tensors(file.path)), file.described()
             except WeightsMissing as error:
-                missing[domain] = error
-                continue
-            try:
-                generators[domain] = kind.from_tensors(weights.read_tensors(file.path))
+                missing = error
             except ValueError as error:
-                missing[domain] = WeightsMissing(f"{file.path.name} cannot be used: {error}.")
-                continue
-            described[domain] = file.described()
-            missing.pop(domain, None)
-            break
-    if not generators:
-        raise next(iter(missing.values()))
-    model = Model(vgg, generators, missing)
-    model.described = described
+                missing = WeightsMissing(f"{file.path.name} cannot be used: {error}.")
+        raise missing
+
+    found, missing = {}, []
+    for domain in GENERATORS:
+        try:
+            found[domain] = fetch(domain)
+        except WeightsMissing as error:
+            missing.append(error)
+    if not found:
+        raise missing[0]
+    model = Model(vgg, {domain: generator for domain, (generator, _) in found.items()}, fetch)
+    model.described = {domain: description for domain, (_, description) in found.items()}
     return model.to(device)
 
 

@@ -509,7 +509,7 @@ def main() -> None:
     else:
         data = Data.read(args.data, vgg, run / "styles.pt", args.style)
         figures = train(data, vgg, recipe, out, device, run, args.minutes)
-    if out == SHIPPED:
+    if out.resolve() == SHIPPED.resolve():
         weights.record("adjustable", "compact")
     print(f"{out}: " + ", ".join(f"{name} {value:.3f}" for name, value in figures.items()))
 

@@ -212,7 +212,7 @@ def train(folder: Path, out: Path, device: torch.device, epochs: int, run: Path,
                 network.train()
                 export(network, run / "encoder.safetensors")
     export(network, out)
-    if out == SHIPPED:
+    if out.resolve() == SHIPPED.resolve():
         weights.record("encoder", "compact")
     print(f"{out}: top-1 {evaluate(out, val_data, val_labels, device):.2f} % on {len(val_data)} pictures (fp16, folded)")
 

@@ -474,7 +474,7 @@ def main() -> None:
     else:
         trainer = train(args.arch, pictures, recipe, device, run, args.until, args.minutes)
     export(trainer.averaged(), out)
-    if out.parent == SHIPPED:
+    if out.resolve().parent == SHIPPED.resolve():
         weights.record(out.stem, "compact")
     print(f"{out}: {trainer.side} px")
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 KEPT = 3600  # seconds that uploads and results stay on the server
-PREFIX = "stylelab-"
+PREFIX = "stylelab-result-"  # of folders that only this module makes: what is old there is removed
 
 
 def new_folder() -> Path:

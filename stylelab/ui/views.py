@@ -48,7 +48,9 @@ class MatchMap:
         return {self.place: gr.update(visible=False)}
 
     def finished(self, content: Picture, style: Picture, result: job.Result, given: dict[str, Any]) -> dict:
-        """What to show of a result, and of the `Input`s that it was made with."""
+        """What to show of a result, and of the `Input`s that it was made with: nothing where nothing was matched."""
+        if not result.fields:
+            return self.hidden() | {self.kept: None}
         pictures = [to_pil(p.rgb) for p in (content, style)]
         pictures = [p.resize(fitted_size(*p.size, VIEW_SIDE)) for p in pictures]
         return {
