@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import gradio as gr
 import pytest
 import torch
 from PIL import Image
 
-from stylelab import METHODS, job
+from stylelab import METHODS, images, job
 from stylelab.hypercolumns import LAYERS
 from stylelab.images import fitted_size
 from stylelab.method import Params, drain, knobs
@@ -20,6 +21,7 @@ from stylelab.nets.adjustable import NAMED, Adjustable
 from stylelab.nets.decoder import Decoder
 from stylelab.nets.pggan import PGGAN
 from stylelab.nets.stylegan import StyleGAN
+from stylelab.ui.views import VIEWS
 
 
 def painter(untrained) -> Painter:
@@ -293,6 +295,19 @@ def test_keep_transparency(name, keep, untrained, photo, monkeypatch):
         assert (alpha.getpixel((5, 20)), alpha.getpixel((60, 20))) == (0, 255)
     else:
         assert result.image.mode == "RGB"
+
+
+def test_every_presets_result_can_be_viewed(name, untrained, photo, monkeypatch):
+    """What the page shows beside a result is there for all of them, whatever a preset leaves out."""
+    monkeypatch.setattr(job, "model_of", lambda *_: MODELS[name](untrained))
+    monkeypatch.setattr("stylelab.metrics.load_extractor", lambda *_: untrained())
+    content, style = (images.load_picture(images.to_pil(photo(64, 64, seed))) for seed in (1, 2))
+    with gr.Blocks():
+        views = [VIEWS[kind](name) for kind in METHODS[name].views]
+    for preset in METHODS[name].presets if views else ():
+        result = job.stylize(name, content, style, preset=preset, device="cpu", **QUICK[name])
+        for view in views:
+            assert view.finished(content, style, result, {}).keys() <= set(view.outputs)
 
 
 def test_the_common_knobs_are_these():
